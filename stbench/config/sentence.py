@@ -1,0 +1,213 @@
+"""The sentence: every option of a run, typed, with its range.
+
+The YAML files under `conf` compose into a plain tree; `Sentence` is that tree once it has been checked.
+Unknown keys are errors everywhere except in `loss.arguments` and `training.extra`, which reach the library as they are.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+ModelType = Literal["sentence_transformer", "cross_encoder", "sparse_encoder", "multi_vector_encoder"]
+Shape = Literal[
+    "text", "labeled_text", "pair", "triplet", "n_tuple", "labeled_pair", "scored_pair", "class_pair", "ranked_list"
+]
+Fraction = Annotated[float, Field(ge=0)]
+
+
+def _as_list(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+def _as_switch(value: object) -> object:
+    return {True: "on", False: "off"}.get(value, value) if isinstance(value, bool) else value
+
+
+Files = Annotated[list[str], BeforeValidator(_as_list)]
+
+
+class Group(BaseModel):
+    """A part of the sentence; immutable, and strict about names."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class Suggestions(Group):
+    """Values for options of `training` and `negatives` that were left open."""
+
+    learning_rate: float | None = Field(None, gt=0)
+    batch_size: int | None = Field(None, ge=1)
+    epochs: float | None = Field(None, gt=0)
+    patience: int | None = Field(None, ge=0)
+    num_negatives: int | None = Field(None, ge=1)
+
+
+class Model(Group):
+    summary: str = ""
+    type: ModelType
+    architecture: Literal["splade", "csr"] | None = None
+    embedding_dim: int | None = Field(None, ge=1)
+    suggests: Suggestions = Suggestions()
+    demo_rows: int | None = Field(None, ge=1)
+
+
+class BaseModelChoice(Group):
+    """Where the weights come from: a package on the index, a folder, or the Hub; the first that is there."""
+
+    summary: str = ""
+    package: str | None = None
+    hub: str | None = None
+    path: str | None = None
+    revision: str | None = None
+    max_seq_length: int | None = Field(None, ge=1)
+    pooling: Literal["mean", "cls", "max", "lasttoken"] | None = None
+    suggests: Suggestions = Suggestions()
+
+
+class Roles(Group):
+    """Which column plays which role; null: recognised by its name."""
+
+    anchor: str | None = None
+    positive: str | None = None
+    negatives: Annotated[list[str] | None, BeforeValidator(_as_list)] = None
+    documents: str | None = None
+    relevance: str | None = None
+    label: str | None = None
+    score: str | None = None
+
+
+class Dataset(Group):
+    summary: str = ""
+    source: Literal["python_docs", "files"]
+    train: Files | None = None
+    validation: Files | None = None
+    test: Files | None = None
+    roles: Roles = Roles()
+    classes: list[str] | None = None
+    """Names of the classes in the order of their ids; null: in alphabetical order."""
+    limit: int | None = Field(None, ge=1)
+    """Training rows, chosen by content hash."""
+    validation_size: float = Field(0.1, gt=0)
+    test_size: float = Field(0.1, gt=0)
+
+
+class LossForType(Group):
+    """The loss for one model type: the class of the library, and what it asks of model and data."""
+
+    cls: str = Field(alias="class")
+    shapes: list[Shape] | None = None
+    arguments: dict[str, Any] = {}
+    activation: Literal["identity", "sigmoid"] | None = None
+    num_labels: Literal["classes"] | int | None = None
+    balanced: bool = False
+    """BCE: `pos_weight` from the negatives per positive in the data."""
+    regularized: bool = False
+    """Sparse: wrapped in the SPLADE loss with its regularisers."""
+    architecture: Literal["splade", "csr"] = "splade"
+
+
+class Regularizers(Group):
+    """Weights of the SPLADE regularisers; the query's is the larger one."""
+
+    query: float = Field(5e-5, ge=0)
+    document: float = Field(3e-5, ge=0)
+
+
+class Loss(Group):
+    summary: str = ""
+    shapes: list[Shape]
+    in_batch_negatives: bool = False
+    types: dict[ModelType, LossForType]
+    arguments: dict[str, Any] = {}
+    regularizers: Regularizers = Regularizers()
+    suggests: Suggestions = Suggestions()
+
+
+class Evaluator(Group):
+    summary: str = ""
+    kind: Literal["auto", "retrieval", "reranking", "similarity", "correlation", "binary", "classes"]
+    choose: dict[ModelType, dict[Shape, str]] = {}
+    shapes: list[Shape] = []
+    metric: str = ""
+    statistic: Literal["mean", "spearman", "average_precision", "macro_f1"] = "mean"
+    classes: dict[ModelType, str] = {}
+    depth: int = Field(10, ge=2)
+    batch_size: int = Field(64, ge=1)
+
+
+class Negatives(Group):
+    summary: str = ""
+    when: Literal["needed", "always", "never", "in_batch"]
+    num: int | None = Field(None, ge=1)
+    miner: str = "wordllama"
+    range_min: int = Field(0, ge=0)
+    range_max: int = Field(100, ge=1)
+    sampling: Literal["top", "random"] = "top"
+    relative_margin: float | None = Field(0.05, ge=0, lt=1)
+    max_score: float | None = None
+
+
+class Precision(Group):
+    summary: str = ""
+    mode: Literal["auto", "fp32", "bf16", "fp16"]
+
+
+class Hardware(Group):
+    summary: str = ""
+    device: Literal["auto", "cpu", "cuda", "mps"]
+
+
+class Training(Group):
+    summary: str = ""
+    learning_rate: float | None = Field(None, gt=0)
+    batch_size: int | None = Field(None, ge=1)
+    epochs: float | None = Field(None, gt=0)
+    epochs_factor: float = Field(1, gt=0)
+    max_steps: int | None = Field(None, ge=1)
+    warmup: Fraction = 0.1
+    scheduler: Literal["linear", "cosine", "constant", "constant_with_warmup", "polynomial"] = "linear"
+    weight_decay: float = Field(0.0, ge=0)
+    gradient_accumulation: int = Field(1, ge=1)
+    gradient_checkpointing: bool = False
+    max_seq_length: int | None = Field(None, ge=2)
+    eval_steps: float = Field(0.1, gt=0)
+    patience: int | None = Field(None, ge=0)
+    trial: bool = False
+    rows: int | None = Field(None, ge=1)
+    evaluation_rows: int | None = Field(None, ge=1)
+    extra: dict[str, Any] = {}
+
+
+class Tracker(Group):
+    summary: str = ""
+    kind: Literal["mlflow", "none"]
+    uri: str = ""
+    experiment: str = ""
+
+
+class Verdict(Group):
+    min_effect: float = Field(0.005, ge=0)
+    resamples: int = Field(10_000, ge=100)
+    fail_on: Literal["never", "regression", "not_win"] = "never"
+
+
+class Sentence(Group):
+    """All choices of one run."""
+
+    model: Model
+    base_model: BaseModelChoice
+    dataset: Dataset
+    loss: Loss
+    evaluator: Evaluator
+    negatives: Negatives
+    precision: Precision
+    hardware: Hardware
+    training: Training
+    tracker: Tracker
+    verdict: Verdict
+    seed: int = Field(12, ge=0)
+    plan: Literal["show", "only"] = "show"
+    force: bool = False
+    cache: Annotated[Literal["on", "off", "refresh"], BeforeValidator(_as_switch)] = "on"

@@ -1,0 +1,190 @@
+"""What a person sees: plan, progress, summary, verdict, refusals. The only module that prints."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from stbench.errors import Problem, Refused
+
+if TYPE_CHECKING:
+    from stbench.plan.plan import Plan
+    from stbench.records.folder import Summary
+    from stbench.verdict.judge import Verdict
+
+_COLOURS = {"WIN": "bold green", "MARGINAL": "bold yellow", "REGRESSION": "bold red"}
+_NARROWEST_PIPE = 140
+
+
+def _console(stderr: bool = False) -> Console:
+    stream = sys.stderr if stderr else sys.stdout
+    width = None if stream.isatty() else _NARROWEST_PIPE
+    return Console(stderr=stderr, width=width, highlight=False, emoji=False)
+
+
+def show_version() -> int:
+    from stbench import __version__
+
+    print(f"stbench {__version__}")
+    return 0
+
+
+def show_refusal(refusal: Refused) -> None:
+    """Every problem, where it stands, and what mends it; on stderr."""
+    out = _console(stderr=True)
+    for problem in refusal.problems:
+        where = f"[bold]{escape(problem.where)}[/]: " if problem.where else ""
+        out.print(f"[bold red]✗[/] {where}{escape(problem.what)}", soft_wrap=True)
+        if problem.mend:
+            out.print(f"  [green]→[/] {escape(problem.mend)}", soft_wrap=True)
+
+
+def show_failure(message: str, log: Path | None) -> None:
+    out = _console(stderr=True)
+    out.print(f"[bold red]✗[/] failed: {escape(message)}", soft_wrap=True)
+    if log is not None:
+        out.print(f"  [green]→[/] the whole story is in {escape(str(log))}", soft_wrap=True)
+
+
+def show_interrupted(message: str) -> None:
+    _console(stderr=True).print(f"[bold yellow]■[/] {escape(message)}", soft_wrap=True)
+
+
+def list_choices(words: Sequence[str]) -> int:
+    """`python -m stbench list [GROUP …]`: every choice with one line."""
+    from stbench.config.discovery import choices
+    from stbench.config.suggest import did_you_mean
+
+    found = choices()
+    unknown = [word for word in words if word not in found]
+    if unknown:
+        show_refusal(Refused(*(Problem(f"there is no group '{word}'", "list", did_you_mean(word, found, "list {}")) for word in unknown)))
+        return 2
+    out = _console()
+    for group in words or sorted(found):
+        if not found[group]:
+            continue
+        table = Table(title=f"[bold]{group}[/]", title_justify="left", show_header=False, box=None, padding=(0, 2, 0, 2))
+        for name, choice in sorted(found[group].items()):
+            table.add_row(f"[cyan]{group}={name}[/]", escape(choice.summary))
+        out.print(table)
+    return 0
+
+
+def show_plan(plan: Plan) -> None:
+    """All decisions with their reasons, three sample rows, and what the run will need."""
+    out = _console()
+    table = Table(title=f"[bold]Plan[/] {escape(plan.run)}", title_justify="left", box=None, padding=(0, 2, 0, 0), show_header=False)
+    table.add_column(style="cyan", no_wrap=True)
+    table.add_column(overflow="fold")
+    table.add_column(style="dim", overflow="fold")
+    for decision in plan.decisions:
+        table.add_row(decision.what, escape(decision.value), escape(decision.why))
+    memory, disk = plan.memory_bytes / 2**30, plan.disk_bytes / 2**20
+    table.add_row("needs", f"about {memory:.1f} GiB of memory, {disk:,.0f} MiB of disk", "weights, optimiser, activations; checkpoints")
+    out.print(table)
+    out.print("[cyan]samples[/]")
+    mapped = plan.data.mapped["train"]
+    for number, row in enumerate(plan.data.heads["train"].rows[:3], 1):
+        for role, column in mapped.columns.items():
+            out.print(f"  {number} [dim]{role}[/] {escape(_short(row[column], 110))}", no_wrap=True, overflow="ellipsis")
+
+
+def plan_text(plan: Plan) -> str:
+    """The plan as plain text, for the run's folder."""
+    width = max(len(decision.what) for decision in plan.decisions)
+    return "\n".join(
+        f"{decision.what:<{width}}  {decision.value}" + (f"  ({decision.why})" if decision.why else "")
+        for decision in plan.decisions
+    )
+
+
+def say(text: str) -> None:
+    """A finished stage."""
+    _console().print(f"[green]✓[/] {escape(text)}", soft_wrap=True)
+
+
+def note(text: str) -> None:
+    """Something worth knowing that stops nothing."""
+    _console().print(f"[yellow]![/] {escape(text)}", soft_wrap=True)
+
+
+@contextmanager
+def progress(what: str, total: int | None = None) -> Iterator[Callable[..., None]]:
+    """A bar on stderr while a stage runs; yields `advance(done, text="")`, which sets how much is done."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    out = _console(stderr=True)
+    columns = (
+        SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+        TimeRemainingColumn(), TextColumn("[dim]{task.fields[text]}"),
+    )  # fmt: skip
+    with Progress(*columns, console=out, transient=True, disable=not out.is_terminal) as bars:
+        task = bars.add_task(what, total=total, text="")
+
+        def advance(done: int, text: str | None = None, total: int | None = None) -> None:
+            more: dict[str, Any] = {"text": text} if text is not None else {}
+            bars.update(task, completed=done, **more, **({"total": total} if total is not None else {}))
+
+        yield advance
+
+
+def show_summary(summary: Summary) -> None:
+    """What ran, each metric before and after, where everything is, what to try next, and the verdict as the last line."""
+    out = _console()
+    out.print()
+    table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
+    table.add_column(style="cyan", no_wrap=True)
+    table.add_column(overflow="fold")
+    for label, text in summary.facts:
+        table.add_row(label, escape(text))
+    out.print(table)
+    out.print()
+    out.print(_metrics(summary.metrics, summary.references))
+    for label, place in summary.places.items():
+        out.print(f"[cyan]{label:<9}[/] {escape(place)}", soft_wrap=True)
+    for overrides, reason in summary.advice:
+        out.print(f"[cyan]try next [/] {escape(overrides)}  [dim]{escape(reason)}[/]", soft_wrap=True)
+    if summary.settle:
+        out.print(f"[cyan]settle   [/] {escape(summary.settle)}", soft_wrap=True)
+    out.print()
+    show_verdict_line(summary.line, summary.outcome)
+
+
+def show_verdict_line(line: str, outcome: str) -> None:
+    out = _console()
+    style = _COLOURS.get(outcome, "")
+    out.print(escape(line).replace(outcome, f"[{style}]{outcome}[/]", 1) if style else escape(line), soft_wrap=True)
+
+
+def _metrics(metrics: Mapping[str, tuple[float, float]], references: Mapping[str, float]) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for name in ("metric", "baseline", "score", "delta"):
+        table.add_column(name, justify="left" if name == "metric" else "right", header_style="dim")
+    for name, (before, after) in metrics.items():
+        table.add_row(escape(name), f"{before:.4f}", f"{after:.4f}", f"{after - before:+.4f}")
+    for name, value in references.items():
+        table.add_row(f"[dim]{escape(name)}[/]", "", f"[dim]{value:.4f}[/]", "")
+    return table
+
+
+def show_finished(run: str, line: str, outcome: str, report: str, changed: Sequence[str]) -> None:
+    """The verdict of a run that is already there."""
+    out = _console()
+    out.print(f"[green]✓[/] {escape(run)} has already run; [bold]force=true[/] starts over", soft_wrap=True)
+    for file in changed:
+        out.print(f"[yellow]![/] {escape(file)} has changed since; [bold]force=true[/] takes the change in", soft_wrap=True)
+    out.print(f"[cyan]report[/] {escape(report)}", soft_wrap=True)
+    show_verdict_line(line, outcome)
+
+
+def _short(value: object, length: int) -> str:
+    text = " ".join(str(value).split())
+    return text if len(text) <= length else text[: length - 1] + "…"

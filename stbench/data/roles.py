@@ -1,0 +1,196 @@
+"""Which column plays which role, and what shape the rows have then.
+
+The library's trainer goes by the order of the columns; stbench goes by their roles, said in `dataset.roles` or
+recognised by the usual names, so that (question, answer) cannot be trained the wrong way round unnoticed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from stbench.config.sentence import Roles, Shape
+from stbench.config.suggest import closest
+from stbench.errors import Problem, Refused
+
+USUAL_NAMES: dict[str, tuple[str, ...]] = {
+    "anchor": (
+        "anchor", "query", "question", "sentence1", "sentence_1", "text1", "text_1", "premise", "question1", "title",
+        "source", "english", "text",
+    ),
+    "positive": (
+        "positive", "pos", "answer", "document", "passage", "sentence2", "sentence_2", "text2", "text_2", "hypothesis",
+        "question2", "context", "response", "code", "body", "target", "abstract",
+    ),
+    "documents": ("documents", "docs", "passages", "candidates"),
+    "relevance": ("relevance", "relevances", "labels", "scores", "grades"),
+    "label": ("label", "labels", "gold_label", "class", "is_duplicate", "relevant", "is_relevant", "category", "intent"),
+    "score": ("score", "scores", "similarity", "similarity_score", "sim"),
+}  # fmt: skip
+_NEGATIVE = re.compile(r"^neg(ative)?(_?\d+)?$")
+
+
+@dataclass(frozen=True)
+class Mapped:
+    """Columns by role, the shape they make, and the columns that nothing uses."""
+
+    shape: Shape
+    columns: Mapping[str, str]
+    """Role to column; the negatives are `negative` or `negative_1` … `negative_n`."""
+    recognised: frozenset[str]
+    """Roles found by the usual names rather than said."""
+    ignored: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
+    """Names of the classes by id (class pairs only)."""
+    score_range: tuple[float, float] | None = None
+    """Smallest and largest score (scored pairs only)."""
+    notes: tuple[str, ...] = field(default=())
+
+
+def map_roles(
+    rows: Sequence[Mapping[str, Any]], columns: Sequence[str], said: Roles, classes: Sequence[str] | None, where: str
+) -> Mapped:
+    """Roles of `columns` and the shape of the data, judged by `rows`.
+
+    Raises `Refused` when a named column is missing, or when no shape comes out.
+    """
+    by_role, recognised = _assign(columns, said, where)
+    return _shaped(rows, columns, by_role, recognised, classes, where)
+
+
+def _assign(columns: Sequence[str], said: Roles, where: str) -> tuple[dict[str, str], set[str]]:
+    by_role = _said(columns, said, where)
+    recognised: set[str] = set()
+    known = {column.lower().replace(" ", "_"): column for column in columns}
+    for role, names in USUAL_NAMES.items():
+        free = [known[name] for name in names if name in known and known[name] not in by_role.values()]
+        if role not in by_role and free and _wanted(role, by_role):
+            by_role[role] = free[0]
+            recognised.add(role)
+    if not any(role.startswith("negative") for role in by_role):
+        found = [column for column in columns if _NEGATIVE.match(column.lower()) and column not in by_role.values()]
+        by_role.update(_numbered(found))
+        recognised.update(_numbered(found))
+    return by_role, recognised
+
+
+def _wanted(role: str, by_role: Mapping[str, str]) -> bool:
+    """Lists of documents come with relevance; pairs come with a label or a score, not with both."""
+    if role == "relevance":
+        return "documents" in by_role
+    if role in ("label", "score"):
+        return not {"documents", "label", "score"} & set(by_role)
+    if role == "documents":
+        return "positive" not in by_role
+    return True
+
+
+def _said(columns: Sequence[str], said: Roles, where: str) -> dict[str, str]:
+    by_role: dict[str, str] = {}
+    problems = []
+    for role, value in said.model_dump(exclude_none=True).items():
+        names = value if isinstance(value, list) else [value]
+        for name in names:
+            if name not in columns:
+                problems.append(_no_column(role, name, columns, where))
+        by_role.update(_numbered(names) if role == "negatives" else {role: names[0]})
+    twice = {name for name in by_role.values() if list(by_role.values()).count(name) > 1}
+    problems += [Problem(f"the column '{name}' cannot play two roles", where, "name one role for it") for name in twice]
+    if problems:
+        raise Refused(*problems)
+    return by_role
+
+
+def _no_column(role: str, name: str, columns: Sequence[str], where: str) -> Problem:
+    match = closest(name, columns)
+    mend = f"did you mean dataset.roles.{role}={match}?" if match else f"columns: {', '.join(columns)}"
+    return Problem(f"there is no column '{name}'", f"{where}, dataset.roles.{role}", mend)
+
+
+def _numbered(names: Sequence[str]) -> dict[str, str]:
+    if len(names) == 1:
+        return {"negative": names[0]}
+    return {f"negative_{number}": name for number, name in enumerate(names, 1)}
+
+
+def _shaped(
+    rows: Sequence[Mapping[str, Any]],
+    columns: Sequence[str],
+    by_role: dict[str, str],
+    recognised: set[str],
+    classes: Sequence[str] | None,
+    where: str,
+) -> Mapped:
+    negatives = [role for role in by_role if role.startswith("negative")]
+    shape: Shape
+    extra: dict[str, Any] = {}
+    if {"anchor", "documents", "relevance"} <= set(by_role):
+        shape = "ranked_list"
+    elif not {"anchor", "positive"} <= set(by_role):
+        raise Refused(_no_shape(columns, by_role, where))
+    elif "score" in by_role:
+        shape, extra = "scored_pair", {"score_range": _range(rows, by_role["score"], where)}
+    elif "label" in by_role:
+        shape, extra = _labelled(rows, by_role["label"], classes, where)
+        if shape == "scored_pair":
+            by_role["score"] = by_role.pop("label")
+            recognised |= {"score"} if "label" in recognised else set()
+    elif negatives:
+        shape = "triplet" if len(negatives) == 1 else "n_tuple"
+    else:
+        shape = "pair"
+    used = {"ranked_list": ("anchor", "documents", "relevance"), "scored_pair": ("anchor", "positive", "score")}.get(
+        shape, ("anchor", "positive", "label", *negatives)
+    )
+    kept = {role: by_role[role] for role in used if role in by_role}
+    ignored = tuple(column for column in columns if column not in kept.values())
+    return Mapped(shape, kept, frozenset(recognised & set(kept)), ignored, **extra)
+
+
+def _no_shape(columns: Sequence[str], by_role: Mapping[str, str], where: str) -> Problem:
+    missing = "anchor" if "anchor" not in by_role else "positive"
+    free = [column for column in columns if column not in by_role.values()]
+    taken = ", ".join(f"{role} = {column}" for role, column in by_role.items()) or "none"
+    return Problem(
+        f"no column was recognised as the {missing} (recognised: {taken}; columns: {', '.join(columns)})",
+        where,
+        f"name it: dataset.roles.{missing}={free[0] if free else 'COLUMN'}",
+    )
+
+
+def _range(rows: Sequence[Mapping[str, Any]], column: str, where: str) -> tuple[float, float]:
+    numbers = [_number(row[column], column, number, where) for number, row in enumerate(rows, 2)]
+    return min(numbers), max(numbers)
+
+
+def _number(value: Any, column: str, row: int, where: str) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise Refused(
+            Problem(
+                f"{value!r} in column '{column}' is not a number", f"{where}, row {row}",
+                f"mend the row, or name another column: dataset.roles.score=COLUMN (dataset.roles.label={column} for classes)",
+            )
+        ) from None  # fmt: skip
+
+
+def _labelled(
+    rows: Sequence[Mapping[str, Any]], column: str, classes: Sequence[str] | None, where: str
+) -> tuple[Shape, dict[str, Any]]:
+    values = {str(row[column]).strip() for row in rows} - {"", "-", "None"}
+    if classes is None and values <= {"0", "1", "0.0", "1.0", "True", "False", "true", "false"}:
+        return "labeled_pair", {}
+    if classes is None and all(_is_fraction(value) for value in values):
+        return "scored_pair", {"score_range": _range(rows, column, where)}
+    return "class_pair", {"classes": tuple(classes or sorted(values, key=_natural))}
+
+
+def _is_fraction(value: str) -> bool:
+    return bool(re.fullmatch(r"-?\d*\.\d+", value))
+
+
+def _natural(value: str) -> tuple[int, str]:
+    return (int(value), "") if value.isdigit() else (10**9, value)

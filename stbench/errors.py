@@ -1,0 +1,51 @@
+"""What can end a run early, and the exit code each end has.
+
+StbenchError
+├── Refused       2    bad option, bad data, impossible combination: nothing was spent, nothing is lost
+├── Failed        1    the run broke while it ran
+└── Interrupted   130  Ctrl-C or a termination signal: the same sentence goes on from the last checkpoint
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong: what it is, where it stands (file, row, option), and what mends it."""
+
+    what: str
+    where: str = ""
+    mend: str = ""
+
+    def __str__(self) -> str:
+        head = f"{self.where}: {self.what}" if self.where else self.what
+        return f"{head}\n    → {self.mend}" if self.mend else head
+
+
+class StbenchError(Exception):
+    """Every error that stbench raises on purpose; `exit_code` is what the process ends with."""
+
+    exit_code = 1
+
+
+class Refused(StbenchError):
+    """The sentence or its data cannot work; all problems found are reported at once."""
+
+    exit_code = 2
+
+    def __init__(self, *problems: Problem) -> None:
+        self.problems: Sequence[Problem] = problems
+        super().__init__("\n".join(str(problem) for problem in problems))
+
+
+class Failed(StbenchError):
+    """The run broke while it ran."""
+
+
+class Interrupted(StbenchError):
+    """The run was stopped from outside and can go on later."""
+
+    exit_code = 130

@@ -1,0 +1,57 @@
+"""The untouched model's scores: taken with the same evaluators as the final ones, and kept by content."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from stbench.cache import Store, key_of
+from stbench.data.splits import Splits, content_hash
+from stbench.evaluation.evaluate import cached, evaluate
+from stbench.evaluation.recording import Recorder
+from stbench.evaluation.scores import Scores
+from stbench.models.digest import weights_digest
+from stbench.plan.plan import Plan
+
+SPLITS = ("validation", "test")
+
+
+def untouched(
+    plan: Plan, splits: Splits, evaluators: Mapping[str, Recorder], model: Callable[[], Any], store: Store
+) -> dict[str, Scores]:
+    """Scores of the untouched model on selection and test split; `model()` is asked for only where the cache is empty."""
+    return {
+        name: cached(
+            store,
+            _key(plan, name, getattr(splits, name)),
+            lambda name=name: evaluate(model(), evaluators[name], plan.evaluator, _first_stage(plan)),
+        )
+        for name in SPLITS
+    }
+
+
+def final(plan: Plan, evaluator: Recorder, model: Any) -> Scores:
+    return evaluate(model, evaluator, plan.evaluator, _first_stage(plan))
+
+
+def _first_stage(plan: Plan) -> str:
+    return plan.data.miner.name if plan.data.miner else ""
+
+
+def _key(plan: Plan, name: str, rows: Any) -> str:
+    """Everything that could change the score: weights, architecture, new heads (by seed), data, evaluator, precision, versions."""
+    import sentence_transformers
+    import torch
+    import transformers
+
+    blueprint, evaluator = plan.blueprint, plan.evaluator
+    return key_of(
+        name,
+        weights_digest(blueprint.base),
+        [blueprint.type, blueprint.max_seq_length, blueprint.pooling, blueprint.num_labels, blueprint.activation],
+        [blueprint.architecture, blueprint.embedding_dim, blueprint.device, plan.precision, plan.seed],
+        [evaluator.cls, evaluator.depth, evaluator.batch_size],
+        weights_digest(plan.data.miner) if plan.data.miner else None,
+        content_hash(repr([list(row.values()) for row in rows])),
+        [torch.__version__, transformers.__version__, sentence_transformers.__version__, torch.get_num_threads()],
+    )

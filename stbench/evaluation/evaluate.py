@@ -1,0 +1,62 @@
+"""One evaluation of one model on one split, and the same kept in the cache for untouched models."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from stbench.cache import Store
+from stbench.evaluation.recording import Recorder
+from stbench.evaluation.scores import Scores
+from stbench.plan.plan import EvaluatorPlan
+
+
+def evaluate(model: Any, evaluator: Recorder, plan: EvaluatorPlan, first_stage: str = "") -> Scores:
+    """Scores of `model`; `first_stage` names the retriever whose order the library scored beside it."""
+    start = time.perf_counter()
+    metrics = evaluator(model)
+    references = {
+        f"{first_stage}, not reranked": value for key, value in metrics.items() if first_stage and _is_reference(key, plan)
+    }
+    return Scores(
+        primary=str(evaluator.primary_metric),
+        metrics={key: float(value) for key, value in metrics.items()},
+        statistic=plan.statistic,
+        samples=dict(evaluator.outcomes),
+        greater_is_better=evaluator.greater_is_better,
+        references=references,
+        seconds=time.perf_counter() - start,
+    )
+
+
+def cached(store: Store, key: str, make: Any) -> Scores:
+    """What `make()` returns, kept under `key`: an untouched model scores the same each time."""
+
+    def build(folder: Path) -> None:
+        write(make(), folder)
+
+    return read(store.product("baseline", key, build))
+
+
+def write(scores: Scores, folder: Path) -> None:
+    """`scores.json` and `samples.npz` in `folder`."""
+    plain = {
+        "primary": scores.primary, "metrics": scores.metrics, "statistic": scores.statistic,
+        "greater_is_better": scores.greater_is_better, "references": scores.references, "seconds": scores.seconds,
+    }  # fmt: skip
+    (folder / "scores.json").write_text(json.dumps(plain), encoding="utf-8")
+    np.savez(folder / "samples.npz", **scores.samples)
+
+
+def read(folder: Path) -> Scores:
+    plain = json.loads((folder / "scores.json").read_text(encoding="utf-8"))
+    with np.load(folder / "samples.npz") as samples:
+        return Scores(**plain, samples={name: samples[name] for name in samples.files})
+
+
+def _is_reference(key: str, plan: EvaluatorPlan) -> bool:
+    return key.endswith(f"base_{plan.metric}")

@@ -1,0 +1,66 @@
+"""Values that the sentence left open, each with the reason it has."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+from stbench.config.sentence import Sentence, Shape
+from stbench.models.base import Base
+
+_BY_ARCHITECTURE: dict[str, dict[str, Any]] = {
+    "static": {"learning_rate": 3e-2, "batch_size": 256, "epochs": 3.0},
+    "decoder": {"learning_rate": 1e-4},
+}
+"""What static embeddings and decoders want, where their file suggests nothing."""
+
+
+class Defaults:
+    """Reads an option from the command line, else from what loss, base model, architecture and model type suggest."""
+
+    def __init__(self, sentence: Sentence, base: Base) -> None:
+        self._sentence = sentence
+        self._base = base
+
+    def resolved(self, option: str) -> tuple[Any, str]:
+        """(value, where it comes from)."""
+        sentence = self._sentence
+        asked = getattr(sentence.training, option, None)
+        if asked is not None:
+            return asked, "asked for"
+        architecture = _BY_ARCHITECTURE.get(self._base.architecture, {})
+        for found, why in (
+            (getattr(sentence.base_model.suggests, option), "suggested by the base model"),
+            (architecture.get(option), f"usual for a {self._base.architecture} model"),
+            (getattr(sentence.loss.suggests, option), "suggested by the loss"),
+            (getattr(sentence.model.suggests, option), "suggested by the model type"),
+        ):
+            if found is not None:
+                return found, why
+        raise LookupError(option)
+
+    @cached_property
+    def learning_rate(self) -> float:
+        return float(self.resolved("learning_rate")[0])
+
+    @cached_property
+    def batch_size(self) -> int:
+        return int(self.resolved("batch_size")[0])
+
+    @cached_property
+    def epochs(self) -> float:
+        return float(self.resolved("epochs")[0]) * self._sentence.training.epochs_factor
+
+    @cached_property
+    def patience(self) -> int:
+        return int(self.resolved("patience")[0])
+
+    @cached_property
+    def max_seq_length(self) -> int | None:
+        """Tokens: as asked, else what the base model's file says, else what the base model is set to."""
+        return self._sentence.training.max_seq_length or self._sentence.base_model.max_seq_length or self._base.max_tokens
+
+    def num_negatives(self, target: Shape) -> int:
+        """Negatives a query: as asked, else what the loss suggests; a triplet has one."""
+        asked = self._sentence.negatives.num or self._sentence.loss.suggests.num_negatives or 3
+        return asked if self._sentence.negatives.num or target != "triplet" else 1

@@ -1,0 +1,38 @@
+"""Memory and disk that a run will need, to within a factor of about two."""
+
+from __future__ import annotations
+
+from stbench.config.sentence import Shape
+from stbench.models.base import Base
+from stbench.models.build import Blueprint
+from stbench.plan.hardware import Mode
+from stbench.plan.plan import TrainingPlan
+
+_PROCESS = 600 * 2**20
+"""Python with torch, transformers and datasets imported."""
+_TEXTS: dict[Shape, int] = {"triplet": 3, "n_tuple": 5, "ranked_list": 8}
+"""Texts of a row; two where a shape is not named."""
+
+
+def memory_bytes(base: Base, blueprint: Blueprint, training: TrainingPlan, shape: Shape, precision: Mode) -> int:
+    """Weights, gradients and two Adam moments in fp32, and activations of one batch.
+
+    Activations after Korthikanti et al. 2022 (arXiv:2205.05198): per layer tokens · width · (34 + 5 · heads · length / width)
+    bytes at 16 bits; a SPLADE head adds one logit a token and word of the vocabulary.
+    """
+    states = 16 * base.parameters
+    texts = training.batch_size * _TEXTS.get(shape, 2)
+    length = blueprint.max_seq_length or 0
+    width = max(base.dimensions, 1)
+    bytes_per = 1 if precision != "fp32" else 2
+    activations = base.layers * texts * length * width * (34 + 5 * base.attention_heads * length / width) * bytes_per
+    if blueprint.type == "sparse_encoder" and blueprint.architecture == "splade":
+        activations += 3 * texts * length * base.vocabulary * 4
+    if training.gradient_checkpointing and base.layers:
+        activations /= base.layers
+    return int(_PROCESS + states + activations)
+
+
+def disk_bytes(base: Base) -> int:
+    """Two checkpoints with their optimizer states while training, and the finished model twice (folder and tracker)."""
+    return 2 * 12 * base.parameters + 2 * 4 * base.parameters

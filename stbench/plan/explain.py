@@ -1,0 +1,139 @@
+"""The plan in words: each decision, and what it was derived from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from stbench.config.sentence import Sentence
+from stbench.data.roles import Mapped
+from stbench.models.build import Blueprint
+from stbench.plan.decide import Defaults
+from stbench.plan.plan import DataPlan, Decision, EvaluatorPlan, LossPlan, TrainingPlan
+
+
+def explain(
+    sentence: Sentence,
+    chosen: Mapping[str, str],
+    data: DataPlan,
+    blueprint: Blueprint,
+    loss: LossPlan,
+    evaluator: EvaluatorPlan,
+    training: TrainingPlan,
+    defaults: Defaults,
+    precision: tuple[str, str, str],
+) -> Iterator[Decision]:
+    """The lines of the plan, in the order in which the data flows."""
+    yield from _data(chosen, data)
+    yield from _model(blueprint)
+    yield from _loss(loss, blueprint)
+    yield Decision("evaluator", f"{evaluator.cls}", _evaluator_why(chosen, evaluator, data))
+    yield Decision("metric", evaluator.metric, "decides the checkpoint (selection split) and the verdict (test split)")
+    yield from _training(sentence, training, defaults)
+    mode, why, device = precision
+    yield Decision("device", blueprint.device, device)
+    yield Decision("precision", mode, why)
+
+
+def _data(chosen: Mapping[str, str], data: DataPlan) -> Iterator[Decision]:
+    train = data.heads["train"]
+    about = "" if train.exact else "about "
+    mapped = data.mapped["train"]
+    yield Decision("data", f"{chosen['dataset']}: {about}{train.count:,} rows", f"shape {mapped.shape}")
+    yield Decision("roles", ", ".join(f"{role} = {column}" for role, column in mapped.columns.items()), _roles_why(mapped))
+    if mapped.ignored:
+        yield Decision("ignored", ", ".join(mapped.ignored), "columns without a role never reach the loss")
+    if mapped.classes:
+        yield Decision("classes", ", ".join(f"{i} = {name}" for i, name in enumerate(mapped.classes)), "dataset.classes sets another order")
+    if mapped.score_range and (mapped.score_range[1] > 1 or mapped.score_range[0] < 0):
+        low, high = mapped.score_range
+        yield Decision("scores", f"{low:g} … {high:g} → 0 … 1", "losses and evaluators expect this scale")
+    yield Decision("splits", _splits(data), _splits_why(data))
+    for step in data.steps:
+        num = f" ({data.mining.num} a query)" if step.mines and data.mining else ""
+        yield Decision("conversion", f"{step.source} → {step.target}", step.says + num)
+    if data.miner is not None:
+        yield Decision("miner", data.miner.name, "finds hard negatives and first-stage candidates")
+
+
+def _roles_why(mapped: Mapped) -> str:
+    return "recognised by their names; dataset.roles.ROLE=COLUMN says otherwise" if mapped.recognised else "as said"
+
+
+def _splits(data: DataPlan) -> str:
+    given = set(data.heads)
+    if "validation" in given and "test" not in given:
+        return "train; the validation file is halved into selection and test"
+    sizes = {"validation": data.sizes.validation, "test": data.sizes.test}
+    words = []
+    for name, size in sizes.items():
+        shown = f"{int(size):,} rows" if size >= 1 else f"{size:.0%}"
+        words.append(f"{name} file ({data.heads[name].count:,} rows)" if name in given else f"{name} {shown} held out")
+    return "; ".join(words)
+
+
+def _splits_why(data: DataPlan) -> str:
+    cut = f"; trains on {data.sizes.limit:,} rows (dataset.limit)" if data.sizes.limit else ""
+    return "by content hash of the anchor" + cut
+
+
+def _model(blueprint: Blueprint) -> Iterator[Decision]:
+    base = blueprint.base
+    size = f"{base.parameters / 1e6:.1f} M parameters, " if base.parameters else ""
+    stored = "" if base.stored in ("F32", "unknown") else f"; stored as {base.stored}, trained in fp32"
+    yield Decision("base model", f"{base.name}: {size}{base.dimensions} dimensions", f"{base.location}{stored}")
+    yield Decision("architecture", *_architecture(blueprint))
+    if blueprint.max_seq_length:
+        yield Decision("sequence length", f"{blueprint.max_seq_length} tokens", "longer texts are cut; training.max_seq_length")
+
+
+def _architecture(blueprint: Blueprint) -> tuple[str, str]:
+    base = blueprint.base
+    if blueprint.type == "sparse_encoder" and blueprint.architecture == "csr":
+        return "CSR: sparse auto-encoder over the pooled vector", "model.architecture=csr; its encoder starts untrained"
+    if blueprint.type == "sparse_encoder":
+        start = "its masked-LM head is trained" if base.mlm_head else "its masked-LM head starts UNTRAINED: the base has none"
+        return "SPLADE: max-pooled masked-LM logits", start
+    if blueprint.type == "cross_encoder":
+        start = "its head is trained" if base.trained_head else "its head starts untrained"
+        return f"cross-encoder, {blueprint.num_labels} label(s), {blueprint.activation} activation", start
+    if blueprint.type == "multi_vector_encoder":
+        start = "its projection is the base's" if "Dense" in base.modules else "its projection starts untrained"
+        return f"token vectors of {blueprint.embedding_dim} dimensions, MaxSim", start
+    if base.architecture == "static":
+        return "static token embeddings, averaged", "no transformer: trains and encodes in seconds"
+    if base.modules:
+        return " → ".join(base.modules), "as the base model's folder says"
+    return f"{base.architecture} → {blueprint.pooling} pooling", f"usual for a {base.architecture}"
+
+
+def _loss(loss: LossPlan, blueprint: Blueprint) -> Iterator[Decision]:
+    arguments = ", ".join(f"{name}={value}" for name, value in loss.arguments.items())
+    yield Decision("loss", loss.cls, arguments)
+    if loss.regularized:
+        query, document = loss.regularized
+        yield Decision("wrapper", "SpladeLoss", f"regularisers: query {query:g}, document {document:g}; without it vectors end up dense")
+    if loss.balanced:
+        yield Decision("pos_weight", "negatives / positives of the training rows", "balances binary cross-entropy")
+    if loss.in_batch:
+        yield Decision("sampler", "no duplicates in a batch", "a repeated text would be a false negative")
+
+
+def _evaluator_why(chosen: Mapping[str, str], evaluator: EvaluatorPlan, data: DataPlan) -> str:
+    why = f"evaluator={evaluator.name}"
+    if chosen["evaluator"] == "auto":
+        why += f", by model type and {data.mapped['train'].shape} rows"
+    return why
+
+
+def _training(sentence: Sentence, training: TrainingPlan, defaults: Defaults) -> Iterator[Decision]:
+    yield Decision("learning rate", f"{training.learning_rate:g}", defaults.resolved("learning_rate")[1])
+    yield Decision("batch size", str(training.batch_size), defaults.resolved("batch_size")[1])
+    epochs_why = defaults.resolved("epochs")[1]
+    if training.max_steps:
+        epochs_why = f"training.max_steps={training.max_steps}"
+    yield Decision("steps", f"about {training.steps:,} ({training.epochs:g} epochs)", epochs_why)
+    every = f"every {training.eval_steps:.0%} of the steps" if training.eval_steps < 1 else f"every {int(training.eval_steps)} steps"
+    yield Decision("evaluation", every, "training.eval_steps; a checkpoint is kept each time")
+    patience = f"after {training.patience} evaluations without a gain" if training.patience else "no"
+    yield Decision("early stopping", patience, defaults.resolved("patience")[1])
+

@@ -1,0 +1,192 @@
+"""From a checked sentence and a look at the data to a plan, or to a refusal that says what mends it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from stbench.cache import Store
+from stbench.config.discovery import choices, load
+from stbench.config.sentence import BaseModelChoice, Evaluator, LossForType, Sentence, Shape
+from stbench.config.suggest import did_you_mean
+from stbench.data.mining import MiningSettings
+from stbench.data.roles import Mapped, map_roles
+from stbench.data.shapes import Conversion, path
+from stbench.data.sources import Head, head, open_source
+from stbench.data.splits import Sizes, held_out
+from stbench.errors import Problem, Refused
+from stbench.models.base import Base, locate
+from stbench.models.build import Blueprint, default_pooling
+from stbench.plan import estimate
+from stbench.plan.decide import Defaults
+from stbench.plan.explain import explain
+from stbench.plan.hardware import choose_device, choose_precision
+from stbench.plan.plan import DataPlan, EvaluatorPlan, LossPlan, Plan, TrainingPlan
+from stbench.plan.rules import Draft, problems
+
+
+def make_plan(sentence: Sentence, chosen: Mapping[str, str], run: str, store: Store) -> Plan:
+    """The plan of `sentence`; reads model files and the head of the data, loads nothing heavy.
+
+    Raises `Refused` with everything that cannot work.
+    """
+    base = base_of(chosen["base_model"], sentence.base_model)
+    source = open_source(sentence.dataset, store)
+    heads = {split: head(source.files(split), split) for split in source.splits}
+    mapped = _map(sentence, heads, source.files("train")[0].name)
+    shape = mapped["train"].shape
+    draft = Draft(sentence, dict(chosen), base, shape, "test" in heads)
+    device, device_problem = choose_device(sentence.hardware)
+    precision, why, precision_problem = choose_precision(sentence.precision, device, base.architecture == "static")
+    evaluator, evaluator_problem = _evaluator(sentence, mapped.get("test", mapped["train"]).shape, chosen["evaluator"])
+    found = [*problems(draft), *filter(None, (device_problem, precision_problem, evaluator_problem))]
+    if found or draft.loss is None or evaluator is None:
+        raise Refused(*found)
+
+    defaults = Defaults(sentence, base)
+    data = _data(sentence, source, heads, mapped, draft.loss, evaluator, defaults)
+    blueprint = _blueprint(sentence, base, device.device, draft.loss, mapped["train"], defaults)
+    loss = _loss(sentence, draft.loss)
+    training = _training(sentence, defaults, loss, _training_rows(data))
+    memory = estimate.memory_bytes(base, blueprint, training, data.shape, precision)
+    disk = estimate.disk_bytes(base)
+    decisions = explain(sentence, chosen, data, blueprint, loss, evaluator, training, defaults, (precision, why, device.name))
+    return Plan(run, blueprint, data, loss, evaluator, training, precision, sentence.seed, memory, disk, tuple(decisions))
+
+
+def base_of(name: str, choice: BaseModelChoice) -> Base:
+    return locate(name, choice.package, choice.path, choice.hub, choice.revision)
+
+
+def named_base(name: str, option: str) -> Base:
+    """A base model named inside an option: a choice of `base_model`, a folder or a Hub id."""
+    known = choices()["base_model"]
+    if name in known and name != "path":
+        return base_of(name, BaseModelChoice.model_validate(load("base_model", name)))
+    if "/" not in name:
+        raise Refused(Problem(f"there is no base model called '{name}'", f"{option}={name}", did_you_mean(name, known, option + "={}")))
+    return locate(name, None, name, None, None)
+
+
+def _map(sentence: Sentence, heads: Mapping[str, Head], train_name: str) -> dict[str, Mapped]:
+    """Roles of each split; the others must have the shape of the training split."""
+    roles, classes = sentence.dataset.roles, sentence.dataset.classes
+    train = map_roles(heads["train"].rows, heads["train"].columns, roles, classes, train_name)
+    mapped = {"train": train}
+    for split, rows in heads.items():
+        if split != "train":
+            own = map_roles(rows.rows, rows.columns, roles, classes or list(train.classes) or None, f"dataset.{split}")
+            mapped[split] = own
+    return mapped
+
+
+def _evaluator(sentence: Sentence, shape: Shape, name: str) -> tuple[EvaluatorPlan | None, Problem | None]:
+    type_, choice = sentence.model.type, sentence.evaluator
+    if choice.kind == "auto":
+        decided = choice.choose.get(type_, {}).get(shape)
+        if decided is None:
+            mend = "dataset.test=FILE with another shape, or another model type"
+            return None, Problem(f"no evaluator of a {type_} reads {shape} rows", "evaluator=auto", mend)
+        name = decided
+        given = choice.model_dump(include={"batch_size"}, exclude_unset=True)
+        choice = Evaluator.model_validate({**load("evaluator", name), **given})
+    if type_ not in choice.classes or shape not in choice.shapes:
+        needed = f"{' or '.join(choice.classes)} with {' or '.join(choice.shapes)} rows"
+        return None, Problem(f"it judges {needed}, not {type_} with {shape} rows", f"evaluator={name}", "evaluator=auto")
+    cls = choice.classes[type_]
+    return EvaluatorPlan(name, choice.kind, cls, choice.metric, choice.statistic, choice.depth, choice.batch_size), None
+
+
+def _data(
+    sentence: Sentence,
+    source: Any,
+    heads: Mapping[str, Head],
+    mapped: Mapping[str, Mapped],
+    loss: LossForType,
+    evaluator: EvaluatorPlan,
+    defaults: Defaults,
+) -> DataPlan:
+    shape = mapped["train"].shape
+    targets = list(loss.shapes or sentence.loss.shapes)
+    if sentence.negatives.when == "always" and shape == "pair":
+        targets = [target for target in targets if target != "pair"] or targets
+    steps = _prefer_n_tuple(path(shape, targets, sentence.negatives.when in ("needed", "always")) or [], targets)
+    mines = any(step.mines for step in steps)
+    needs_miner = mines or (evaluator.kind == "reranking" and shape == "pair")
+    chosen, training = sentence.negatives, sentence.training
+    target = steps[-1].target if steps else shape
+    return DataPlan(
+        source=source, heads=heads, mapped=mapped,
+        sizes=Sizes(
+            sentence.dataset.validation_size, sentence.dataset.test_size, sentence.dataset.limit, training.rows,
+            training.evaluation_rows,
+        ),
+        steps=tuple(steps), shape=target,
+        mining=MiningSettings(
+            defaults.num_negatives(target), chosen.range_min, chosen.range_max, chosen.sampling,
+            chosen.relative_margin, chosen.max_score, sentence.seed,
+        ) if mines else None,
+        miner=named_base(chosen.miner, "negatives.miner") if needs_miner else None,
+    )  # fmt: skip
+
+
+def _prefer_n_tuple(steps: list[Conversion], targets: list[Shape]) -> list[Conversion]:
+    """Where a loss takes several negatives a row, mining gives it all of them at once."""
+    if len(steps) == 1 and steps[0].mines and steps[0].target == "triplet" and "n_tuple" in targets:
+        return path("pair", ["n_tuple"]) or steps
+    return steps
+
+
+def _blueprint(
+    sentence: Sentence, base: Base, device: str, loss: LossForType, mapped: Mapped, defaults: Defaults
+) -> Blueprint:
+    classes = len(mapped.classes) if loss.num_labels == "classes" else loss.num_labels
+    return Blueprint(
+        type=sentence.model.type, base=base, device=device, max_seq_length=defaults.max_seq_length,
+        pooling=None if base.modules else (sentence.base_model.pooling or default_pooling(base)),
+        num_labels=classes or 1, activation=loss.activation or "identity",
+        architecture=sentence.model.architecture or "splade", embedding_dim=sentence.model.embedding_dim,
+    )  # fmt: skip
+
+
+def _loss(sentence: Sentence, entry: LossForType) -> LossPlan:
+    weights = sentence.loss.regularizers
+    return LossPlan(
+        cls=entry.cls,
+        arguments={**entry.arguments, **sentence.loss.arguments},
+        regularized=(weights.query, weights.document) if entry.regularized else None,
+        balanced=entry.balanced,
+        in_batch=sentence.loss.in_batch_negatives,
+    )
+
+
+def _training_rows(data: DataPlan) -> int:
+    """Rows to train on, as far as the heads tell."""
+    rows = data.heads["train"].count
+    given = set(data.heads)
+    if given == {"train"}:
+        rows -= held_out(data.sizes.validation, rows) + held_out(data.sizes.test, rows)
+    elif "validation" not in given:
+        rows -= held_out(data.sizes.validation, rows)
+    rows = min(rows, data.sizes.limit or rows, data.sizes.train_rows or rows)
+    num = data.mining.num if data.mining else 1
+    for step in data.steps:
+        if step.target == "labeled_pair" and step.source in ("pair", "ranked_list", "n_tuple", "triplet"):
+            rows *= 1 + num
+        elif step.mines and step.target == "triplet":
+            rows *= num
+    return max(rows, 1)
+
+
+def _training(sentence: Sentence, defaults: Defaults, loss: LossPlan, rows: int) -> TrainingPlan:
+    chosen = sentence.training
+    batch, epochs = defaults.batch_size, defaults.epochs
+    steps = max(1, math.ceil(math.ceil(rows / batch) / chosen.gradient_accumulation * epochs))
+    return TrainingPlan(
+        learning_rate=defaults.learning_rate, batch_size=batch, epochs=epochs, max_steps=chosen.max_steps,
+        steps=min(steps, chosen.max_steps or steps), eval_steps=chosen.eval_steps, patience=defaults.patience,
+        warmup=chosen.warmup, scheduler=chosen.scheduler, weight_decay=chosen.weight_decay,
+        gradient_accumulation=chosen.gradient_accumulation, gradient_checkpointing=chosen.gradient_checkpointing,
+        sampler="no_duplicates" if loss.in_batch else "batch_sampler", extra=chosen.extra,
+    )  # fmt: skip

@@ -1,0 +1,98 @@
+"""The plan: everything that is decided before anything is spent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from stbench.config.sentence import Shape
+from stbench.data.mining import MiningSettings
+from stbench.data.roles import Mapped
+from stbench.data.shapes import Conversion
+from stbench.data.sources import Head, Source
+from stbench.data.splits import Sizes
+from stbench.models.base import Base
+from stbench.models.build import Blueprint
+from stbench.plan.hardware import Mode
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One line of the plan: what was decided, and from what."""
+
+    what: str
+    value: str
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class DataPlan:
+    source: Source
+    heads: Mapping[str, Head]
+    mapped: Mapping[str, Mapped]
+    sizes: Sizes
+    steps: tuple[Conversion, ...]
+    shape: Shape
+    """Shape of the training rows after the conversions."""
+    mining: MiningSettings | None
+    miner: Base | None
+
+
+@dataclass(frozen=True)
+class LossPlan:
+    cls: str
+    arguments: Mapping[str, Any]
+    regularized: tuple[float, float] | None = None
+    """Weights of the SPLADE regularisers (query, document)."""
+    balanced: bool = False
+    in_batch: bool = False
+
+
+@dataclass(frozen=True)
+class EvaluatorPlan:
+    name: str
+    kind: str
+    cls: str
+    metric: str
+    statistic: str
+    depth: int
+    batch_size: int
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    learning_rate: float
+    batch_size: int
+    epochs: float
+    max_steps: int | None
+    steps: int
+    """Steps expected; the exact number follows once the rows are there."""
+    eval_steps: float
+    patience: int
+    warmup: float
+    scheduler: str
+    weight_decay: float
+    gradient_accumulation: int
+    gradient_checkpointing: bool
+    sampler: Literal["no_duplicates", "batch_sampler"]
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Plan:
+    run: str
+    blueprint: Blueprint
+    data: DataPlan
+    loss: LossPlan
+    evaluator: EvaluatorPlan
+    training: TrainingPlan
+    precision: Mode
+    seed: int
+    memory_bytes: int
+    disk_bytes: int
+    decisions: tuple[Decision, ...]
+
+    @property
+    def device(self) -> str:
+        return self.blueprint.device

@@ -1,0 +1,111 @@
+"""The folder of a run: everything about it in one place, under a name that its sentence always has."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from filelock import FileLock, Timeout
+
+from stbench.errors import Problem, Refused
+
+State = Literal["running", "finished", "failed", "interrupted"]
+EXPERIMENTS = Path("experiments")
+LOGS = Path("logs")
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What the console shows at the end."""
+
+    line: str
+    outcome: str
+    facts: Sequence[tuple[str, str]]
+    metrics: Mapping[str, tuple[float, float]]
+    """Each metric before and after."""
+    references: Mapping[str, float]
+    places: Mapping[str, str]
+    advice: Sequence[tuple[str, str]] = ()
+    settle: str = ""
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Paths inside `experiments/<run>`, and the state the run is in."""
+
+    name: str
+    root: Path = field(default=EXPERIMENTS)
+
+    @property
+    def path(self) -> Path:
+        return self.root / self.name
+
+    @property
+    def log(self) -> Path:
+        return LOGS / f"{self.name}.log"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.path / "checkpoints"
+
+    @property
+    def model(self) -> Path:
+        return self.path / "model"
+
+    @property
+    def report(self) -> Path:
+        return self.path / "report.html"
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keeps other processes out of the run.
+
+        Raises `Refused` when the same sentence is running already.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self.path / ".lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise Refused(
+                Problem(
+                    "this sentence is running already",
+                    str(self.path),
+                    f"wait for it, or follow it: tail -f {self.log}",
+                )
+            ) from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def state(self) -> State | None:
+        found = self.read("status.json")
+        return found["state"] if found else None
+
+    def set_state(self, state: State, **more: Any) -> None:
+        self.write("status.json", {**(self.read("status.json") or {}), "state": state, **more})
+
+    def start_over(self) -> None:
+        """Removes everything but the lock."""
+        for item in self.path.iterdir():
+            if item.name != ".lock":
+                shutil.rmtree(item) if item.is_dir() else item.unlink()
+
+    def read(self, name: str) -> Any:
+        file = self.path / name
+        return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
+
+    def write(self, name: str, content: Any) -> None:
+        """JSON, or text as it is; whole or not at all."""
+        text = (
+            content if isinstance(content, str) else json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+        )
+        temporary = self.path / f".{name}.new"
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(self.path / name)

@@ -1,0 +1,106 @@
+"""One run, top to bottom: compose, plan, data, model, baseline, train, final score, verdict, save, record."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from stbench import console
+from stbench.cache import Store, cache_folder
+from stbench.config.check import checked
+from stbench.config.fingerprint import run_name
+from stbench.config.sentence import Sentence
+from stbench.errors import Interrupted, Refused, StbenchError
+from stbench.records.folder import RunFolder
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+GATED = {"never": (), "regression": ("REGRESSION",), "not_win": ("REGRESSION", "MARGINAL")}
+"""Outcomes that end with exit code 3, by `verdict.fail_on`."""
+
+
+def run_job(config: DictConfig, hydra: Any, words: Sequence[str]) -> int:
+    """One composed sentence, from its check to an exit code; every error is told in a few lines."""
+    folder = None
+    try:
+        sentence = checked(config)
+        chosen = {str(key): str(value) for key, value in hydra.runtime.choices.items() if value is not None}
+        folder = RunFolder(run_name(sentence, chosen))
+        return run(sentence, chosen, command(hydra.overrides.task), folder)
+    except Refused as refusal:
+        console.show_refusal(refusal)
+        return refusal.exit_code
+    except (KeyboardInterrupt, Interrupted) as stop:
+        console.show_interrupted(str(stop) or "stopped; the same command goes on from where it was")
+        return Interrupted.exit_code
+    except StbenchError as error:
+        console.show_failure(str(error), folder.log if folder else None)
+        return error.exit_code
+    except Exception as error:
+        first = (str(error).strip().splitlines() or [""])[0]
+        console.show_failure(f"{type(error).__name__}: {first}", folder.log if folder else None)
+        return 1
+
+
+def run(sentence: Sentence, chosen: Mapping[str, str], command: str, folder: RunFolder) -> int:
+    """The ten steps. Returns the exit code; raises what `run_job` turns into messages."""
+    if folder.state() == "finished" and not sentence.force and sentence.plan == "show":
+        return finished(folder, sentence)
+
+    from stbench.plan.make import make_plan
+
+    store = Store(cache_folder(), sentence.cache)
+    with console.progress("looking at models and data"):
+        plan = make_plan(sentence, chosen, folder.name, store)
+    console.show_plan(plan)
+    if sentence.plan == "only":
+        return 0
+
+    from stbench.records.record import recording
+
+    with folder.held(), recording(folder, sentence, plan, command, store) as record:
+        from stbench.stages import Stages
+
+        stages = Stages(plan, store, record)
+        splits = stages.data()
+        evaluators = stages.evaluators(splits)
+        baseline = stages.baseline(splits, evaluators)
+        trained = stages.train(splits, evaluators, baseline)
+        final = stages.final(evaluators)
+        verdict = stages.verdict(baseline, final, sentence)
+        stages.save(splits)
+        summary = record.finish(verdict, baseline, final, trained, splits)
+    console.show_summary(summary)
+    return 3 if verdict.outcome in GATED[sentence.verdict.fail_on] else 0
+
+
+def finished(folder: RunFolder, sentence: Sentence) -> int:
+    """Shows the verdict of a run that is already there."""
+    kept = folder.read("verdict.json")
+    changed = [name for name, was in (folder.read("inputs.json") or {}).items() if _changed(name, was)]
+    console.show_finished(folder.name, kept["line"], kept["outcome"], str(folder.report), changed)
+    return 3 if kept["outcome"] in GATED[sentence.verdict.fail_on] else 0
+
+
+def command(overrides: Sequence[str]) -> str:
+    """The command line that says this sentence."""
+    import shlex
+
+    words = [word.removeprefix("++") for word in overrides if word not in ("force=true", "force=True")]
+    return shlex.join([*_program(), *words])
+
+
+def _program() -> list[str]:
+    return ["stbench"] if sys.argv[0].endswith("stbench") else ["python", "-m", "stbench"]
+
+
+def _changed(name: str, was: Sequence[int]) -> bool:
+    import os
+
+    try:
+        status = os.stat(name)
+    except OSError:
+        return True
+    return [status.st_size, status.st_mtime_ns] != list(was)

@@ -1,0 +1,187 @@
+"""The middle steps of a run: each does one thing with the library, and tells on the console how it went."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from stbench import console
+from stbench.cache import Store
+from stbench.config.sentence import Sentence
+from stbench.errors import Refused
+from stbench.evaluation.scores import Scores
+from stbench.plan.plan import Plan
+from stbench.verdict.judge import Verdict, judge, readable
+
+if TYPE_CHECKING:
+    from stbench.data.splits import Splits
+    from stbench.evaluation.recording import Recorder
+    from stbench.models.miner import Miner
+    from stbench.records.record import Recording
+    from stbench.training.train import Trained
+
+DENSEST = 1000.0
+"""Mean active dimensions of documents above which a sparse model counts as collapsed into a dense one."""
+
+
+class Stages:
+    """Steps 3 to 9, sharing the plan, the store and the model."""
+
+    def __init__(self, plan: Plan, store: Store, record: Recording) -> None:
+        self._plan = plan
+        self._store = store
+        self._record = record
+        self._load_libraries()
+
+    def _load_libraries(self) -> None:
+        """The heavy imports, then the checks that need them: still before any data or weight is loaded."""
+        with self._timed("libraries"), console.progress("loading libraries"):
+            import torch
+
+            torch.set_float32_matmul_precision("high" if self._plan.device == "cuda" else "highest")
+
+            from stbench.records.logs import quiet_libraries
+            from stbench.training.arguments import check_extra
+            from stbench.training.losses import check_arguments
+
+            quiet_libraries()
+            problems = [*check_extra(self._plan), *check_arguments(self._plan)]
+        if problems:
+            raise Refused(*problems)
+
+    def data(self) -> Splits:
+        from stbench.data.prepare import describe, prepare
+
+        with self._timed("data"), console.progress("preparing data"):
+            splits = prepare(self._plan.data, self._store, self._miner)
+        console.say(f"data: {describe(splits, self._plan.data.steps)} ({self._record.seconds['data']:.1f} s)")
+        for what, number in splits.counts.items():
+            console.note(f"{number:,} {what}")
+        self._record.data(splits)
+        return splits
+
+    def evaluators(self, splits: Splits) -> dict[str, Recorder]:
+        from stbench.evaluation.baseline import SPLITS
+        from stbench.evaluation.build import build_evaluator
+
+        plan = self._plan
+        with self._timed("evaluators"), console.progress("preparing evaluation"):
+            return {
+                name: build_evaluator(
+                    plan.evaluator, plan.blueprint.type, getattr(splits, name), name, plan.precision, self._miner, self._store
+                )
+                for name in SPLITS
+            }
+
+    def baseline(self, splits: Splits, evaluators: Mapping[str, Recorder]) -> dict[str, Scores]:
+        from stbench.evaluation.baseline import untouched
+
+        with self._timed("baseline"), console.progress("scoring the untouched model") as advance:
+            with self._watching(advance, list(evaluators.values())):
+                scores = untouched(self._plan, splits, evaluators, lambda: self._model, self._store)
+        test = scores["test"]
+        console.say(f"baseline: {readable(test.primary)} {test.score:.4f} on the test split ({self._record.seconds['baseline']:.1f} s)")
+        return scores
+
+    def train(self, splits: Splits, evaluators: Mapping[str, Recorder], baseline: Mapping[str, Scores]) -> Trained:
+        from transformers import set_seed
+
+        from stbench.training.losses import build_loss
+        from stbench.training.train import Watchers, train
+
+        set_seed(self._plan.seed)
+        loss = build_loss(self._plan, self._model, splits.train)
+        primary = baseline["validation"].primary
+        with self._timed("training"), console.progress("training", self._plan.training.steps) as advance:
+            shown = _Shown(advance, baseline["validation"].score)
+            watchers = Watchers(shown.step, lambda entry, step: (shown.log(entry), self._record.step(entry, step))[0])
+            trained = train(
+                self._plan, self._model, loss, splits.train, evaluators["validation"], primary, self._record.checkpoints, watchers
+            )
+        seconds = self._record.seconds["training"]
+        console.say(f"training: {trained.last_step:,} steps, best at step {trained.best_step} ({seconds:.1f} s)")
+        return trained
+
+    def final(self, evaluators: Mapping[str, Recorder]) -> Scores:
+        from stbench.evaluation.baseline import final
+
+        with self._timed("final score"), console.progress("scoring the best checkpoint") as advance:
+            with self._watching(advance, [evaluators["test"]]):
+                return final(self._plan, evaluators["test"], self._model)
+
+    def verdict(self, baseline: Mapping[str, Scores], final: Scores, sentence: Sentence) -> Verdict:
+        dims = active_dims(final)
+        with self._timed("verdict"):
+            return judge(
+                baseline["test"], final, min_effect=sentence.verdict.min_effect, resamples=sentence.verdict.resamples,
+                seed=sentence.seed, collapsed=_collapsed(dims), extras=dims,
+            )  # fmt: skip
+
+    def save(self, splits: Splits) -> None:
+        from stbench.models.save import save
+
+        with self._timed("saving"), console.progress("saving and checking the model"):
+            save(self._model, self._plan, self._record.model_folder, splits.test)
+
+    @cached_property
+    def _model(self) -> Any:
+        from stbench.models.build import build
+
+        return build(self._plan.blueprint, self._plan.seed)
+
+    @cached_property
+    def _miner(self) -> Miner | None:
+        from stbench.models.miner import Miner
+
+        return Miner(self._plan.data.miner, self._plan.device) if self._plan.data.miner else None
+
+    @contextmanager
+    def _timed(self, what: str) -> Iterator[None]:
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._record.seconds[what] = self._record.seconds.get(what, 0.0) + time.perf_counter() - start
+
+    @contextmanager
+    def _watching(self, advance: Any, evaluators: list[Recorder]) -> Iterator[None]:
+        """Counts texts as they go through the model; a model that is not built yet is not built for this."""
+        from stbench.evaluation.watch import counting
+
+        with counting(lambda: self._model, sum(item.work for item in evaluators), advance):
+            yield
+
+
+class _Shown:
+    """What stands behind the training bar."""
+
+    def __init__(self, advance: Any, baseline: float) -> None:
+        self._advance = advance
+        self._loss = ""
+        self._score = f"selection {baseline:.4f}"
+
+    def step(self, done: int, total: int) -> None:
+        self._advance(done, f"{self._loss} {self._score}", total)
+
+    def log(self, entry: Mapping[str, Any]) -> None:
+        if "loss" in entry:
+            self._loss = f"loss {entry['loss']:.4f}"
+        if "score" in entry:
+            self._score = f"selection {entry['score']:.4f}"
+
+
+def active_dims(scores: Scores) -> dict[str, float]:
+    """`query_active_dims` and `corpus_active_dims` of a sparse model; empty for others."""
+    names = ("query_active_dims", "corpus_active_dims")
+    return {name: value for name in names for key, value in scores.metrics.items() if key.endswith(name)}
+
+
+def _collapsed(dims: Mapping[str, float]) -> str | None:
+    corpus = dims.get("corpus_active_dims")
+    if corpus is None or 1 <= corpus <= DENSEST:
+        return None
+    state = "empty" if corpus < 1 else "dense"
+    return f"the vectors are {state}: {corpus:,.0f} active dimensions a document (healthy: 150 to 250)"
