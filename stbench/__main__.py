@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -24,6 +25,8 @@ def command(argv: Sequence[str]) -> int:
     """Run one command line and return its exit code."""
     from stbench import console
 
+    # The libraries' own bars would draw over ours; tqdm reads this when it is imported.
+    os.environ["TQDM_DISABLE"] = "1"
     if argv[:1] == ["list"]:
         return console.list_choices(argv[1:])
     if "--version" in argv:

@@ -51,6 +51,7 @@ class Stages:
             problems = [*check_extra(self._plan), *check_arguments(self._plan)]
         if problems:
             raise Refused(*problems)
+        self._record.start_tracking()
 
     def data(self) -> Splits:
         from stbench.data.prepare import describe, prepare
@@ -148,7 +149,7 @@ class Stages:
 
     @contextmanager
     def _watching(self, advance: Any, evaluators: list[Recorder]) -> Iterator[None]:
-        """Counts texts as they go through the model; a model that is not built yet is not built for this."""
+        """Counts texts as they go through the model."""
         from stbench.evaluation.watch import counting
 
         with counting(lambda: self._model, sum(item.work for item in evaluators), advance):

@@ -42,6 +42,16 @@ class Suggestions(Group):
     epochs: float | None = Field(None, gt=0)
     patience: int | None = Field(None, ge=0)
     num_negatives: int | None = Field(None, ge=1)
+    max_seq_length: int | None = Field(None, ge=2)
+
+
+class Demo(Group):
+    """How much of python_docs a few minutes on two cores can use; null: all of it, or the base model's own length."""
+
+    rows: int | None = Field(None, ge=1)
+    validation: int = Field(300, ge=1)
+    test: int = Field(600, ge=1)
+    max_seq_length: int | None = Field(None, ge=2)
 
 
 class Model(Group):
@@ -50,7 +60,7 @@ class Model(Group):
     architecture: Literal["splade", "csr"] | None = None
     embedding_dim: int | None = Field(None, ge=1)
     suggests: Suggestions = Suggestions()
-    demo_rows: int | None = Field(None, ge=1)
+    demo: Demo = Demo()
 
 
 class BaseModelChoice(Group):
@@ -91,6 +101,7 @@ class Dataset(Group):
     """Training rows, chosen by content hash."""
     validation_size: float = Field(0.1, gt=0)
     test_size: float = Field(0.1, gt=0)
+    suggests: Suggestions = Suggestions()
 
 
 class LossForType(Group):

@@ -92,8 +92,8 @@ def candidates(queries: Sequence[str], documents: Sequence[str], depth: int, min
 
         model = miner.load()
         found = semantic_search(
-            model.encode_query(list(queries), convert_to_tensor=True, normalize_embeddings=True),
-            model.encode_document(distinct, convert_to_tensor=True, normalize_embeddings=True),
+            model.encode_query(list(queries), convert_to_tensor=True, normalize_embeddings=True, show_progress_bar=False),
+            model.encode_document(distinct, convert_to_tensor=True, normalize_embeddings=True, show_progress_bar=False),
             top_k=depth,
         )
         ranks = [[int(hit["corpus_id"]) for hit in hits] for hits in found]

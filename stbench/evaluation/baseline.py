@@ -44,6 +44,8 @@ def _key(plan: Plan, name: str, rows: Any) -> str:
     import torch
     import transformers
 
+    from stbench import __version__
+
     blueprint, evaluator = plan.blueprint, plan.evaluator
     return key_of(
         name,
@@ -53,5 +55,5 @@ def _key(plan: Plan, name: str, rows: Any) -> str:
         [evaluator.cls, evaluator.depth, evaluator.batch_size],
         weights_digest(plan.data.miner) if plan.data.miner else None,
         content_hash(repr([list(row.values()) for row in rows])),
-        [torch.__version__, transformers.__version__, sentence_transformers.__version__, torch.get_num_threads()],
+        [__version__, torch.__version__, transformers.__version__, sentence_transformers.__version__, torch.get_num_threads()],
     )

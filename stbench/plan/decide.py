@@ -57,8 +57,11 @@ class Defaults:
 
     @cached_property
     def max_seq_length(self) -> int | None:
-        """Tokens: as asked, else what the base model's file says, else what the base model is set to."""
-        return self._sentence.training.max_seq_length or self._sentence.base_model.max_seq_length or self._base.max_tokens
+        """Tokens: as asked, else what the data set suggests, within what the base model reads."""
+        asked = self._sentence.training.max_seq_length
+        most = self._sentence.base_model.max_seq_length or self._base.max_tokens
+        suggested = self._sentence.dataset.suggests.max_seq_length
+        return asked or (min(suggested, most or suggested) if suggested else most)
 
     def num_negatives(self, target: Shape) -> int:
         """Negatives a query: as asked, else what the loss suggests; a triplet has one."""

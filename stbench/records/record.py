@@ -83,7 +83,7 @@ class Recording:
         self._command = command
         self._store = store
         self._trial = sentence.training.trial
-        self._tracker = self._open_tracker()
+        self._tracker: Tracker = NoTracker()
         self._write_opening(resumed)
         log.info("%s: %s", "resumed" if resumed else "started", command)
 
@@ -94,6 +94,16 @@ class Recording:
     @property
     def model_folder(self) -> Path:
         return self._folder.model
+
+    def start_tracking(self) -> None:
+        """Opens the tracking in the background; after the heavy imports, which it would slow down."""
+        choice = self._sentence.tracker
+        if choice.kind == "none" or self._trial:
+            return
+        self._tracker = MlflowTracker(choice.uri, choice.experiment)
+        before = (self._folder.read("status.json") or {}).get("mlflow_run")
+        tags = {"stbench.command": self._command, "stbench.folder": str(self._folder.path)}
+        self._tracker.start(self._folder.name, _flat(meaning(self._sentence)), tags, resume=before)
 
     def data(self, splits: Splits) -> None:
         """Names the data sets to the tracker."""
@@ -125,7 +135,7 @@ class Recording:
         self._folder.set_state("finished", seconds=round(self.seconds["in all"], 2))
         return Summary(
             line=line, outcome=verdict.outcome, facts=[*self._ran(trained, splits), *costs],
-            metrics={name: pair for name, pair in metrics.items() if name in SHOWN or len(metrics) <= 6 or name == verdict.metric},
+            metrics={name: pair for name, pair in metrics.items() if name.endswith(SHOWN) or len(metrics) <= 6},
             references=final.references, places=self._places(), advice=advice, settle=verdict.settle,
         )  # fmt: skip
 
@@ -135,16 +145,6 @@ class Recording:
         self._tracker.finish(status)
 
     # --- opening
-
-    def _open_tracker(self) -> Tracker:
-        choice = self._sentence.tracker
-        if choice.kind == "none" or self._trial:
-            return NoTracker()
-        tracker = MlflowTracker(choice.uri, choice.experiment)
-        before = (self._folder.read("status.json") or {}).get("mlflow_run")
-        tags = {"stbench.command": self._command, "stbench.folder": str(self._folder.path)}
-        tracker.start(self._folder.name, _flat(meaning(self._sentence)), tags, resume=before)
-        return tracker
 
     def _write_opening(self, resumed: bool) -> None:
         from omegaconf import OmegaConf
@@ -243,7 +243,7 @@ class Recording:
     def _ran(self, trained: Trained, splits: Splits) -> list[tuple[str, str]]:
         plan, training = self._plan, self._plan.training
         return [
-            ("model", f"{plan.blueprint.type}, {plan.blueprint.base.name}, {plan.loss.cls}"),
+            ("ran", f"{plan.blueprint.type}, {plan.blueprint.base.name}, {plan.loss.cls}"),
             ("data", f"{trained.rows:,} training rows ({plan.data.shape}), {len(splits.test):,} test rows"),
             (
                 "training",
@@ -257,7 +257,7 @@ class Recording:
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale / 2**30
         slowest = sorted(((value, name) for name, value in self.seconds.items() if name != "in all"), reverse=True)[:3]
         parts = ", ".join(f"{name} {value:.1f} s" for value, name in slowest)
-        taken = f"; {len(self._store.taken)} products from the cache" if self._store.taken else ""
+        taken = f"; {len(self._store.taken)} taken from the cache" if self._store.taken else ""
         return [("time", f"{self.seconds['in all']:.1f} s ({parts}){taken}"), ("memory", f"{peak:.1f} GiB at the peak")]
 
     def _places(self) -> dict[str, str]:
@@ -288,7 +288,13 @@ def environment() -> dict[str, str]:
 def _paired_metrics(baseline: Scores, final: Scores) -> dict[str, tuple[float, float]]:
     """Metrics under readable names, the deciding one first."""
     names = [final.primary, *(key for key in final.metrics if key != final.primary)]
-    return {readable(key): (baseline.metrics[key], final.metrics[key]) for key in names if key in baseline.metrics}
+    own = [key for key in names if key in baseline.metrics and not _is_reference(key)]
+    return {readable(key): (baseline.metrics[key], final.metrics[key]) for key in own}
+
+
+def _is_reference(key: str) -> bool:
+    """Metrics of the first stage's order, which the library reports beside those of the model."""
+    return "_base_" in key
 
 
 def _write_samples(baseline: Scores, final: Scores, path: Path) -> None:

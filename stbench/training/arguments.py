@@ -94,6 +94,7 @@ def training_arguments(plan: Plan, folder: Path, best_key: str, greater_is_bette
         "greater_is_better": greater_is_better,
         "logging_steps": 0.01,
         "logging_first_step": True,
+        "logging_nan_inf_filter": False,
         "bf16": plan.precision == "bf16",
         "fp16": plan.precision == "fp16",
         "use_cpu": plan.device == "cpu",

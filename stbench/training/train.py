@@ -68,7 +68,7 @@ def train(
     trainer = trainer_class(plan)(
         model=model,
         args=training_arguments(plan, folder, key, evaluator.greater_is_better),
-        train_dataset=rows,
+        train_dataset=_as_the_library_reads(rows),
         loss=loss,
         evaluator=evaluator,
         callbacks=callbacks,
@@ -89,6 +89,11 @@ def train(
         seconds=time.perf_counter() - start,
         seconds_to_first_step=first_step[0] if first_step else 0.0,
     )
+
+
+def _as_the_library_reads(rows: Dataset) -> Dataset:
+    """The trainer takes `label`, `labels`, `score` and `scores` for the label, and every other column for an input."""
+    return rows.rename_column("relevance", "labels") if "relevance" in rows.column_names else rows
 
 
 def newest_checkpoint(folder: Path) -> str | None:
