@@ -43,6 +43,7 @@ class Suggestions(Group):
     patience: int | None = Field(None, ge=0)
     num_negatives: int | None = Field(None, ge=1)
     max_seq_length: int | None = Field(None, ge=2)
+    eval_steps: float | None = Field(None, gt=0)
 
 
 class Demo(Group):
@@ -60,6 +61,8 @@ class Model(Group):
     architecture: Literal["splade", "csr"] | None = None
     embedding_dim: int | None = Field(None, ge=1)
     suggests: Suggestions = Suggestions()
+    new_head: Suggestions = Suggestions()
+    """Suggestions that come first where the model's head starts untrained."""
     demo: Demo = Demo()
 
 
@@ -183,7 +186,7 @@ class Training(Group):
     gradient_accumulation: int = Field(1, ge=1)
     gradient_checkpointing: bool = False
     max_seq_length: int | None = Field(None, ge=2)
-    eval_steps: float = Field(0.1, gt=0)
+    eval_steps: float | None = Field(None, gt=0)
     patience: int | None = Field(None, ge=0)
     trial: bool = False
     rows: int | None = Field(None, ge=1)

@@ -99,18 +99,31 @@ def _query(definition: _Definition) -> str:
 
 
 def _document(definition: _Definition, lines: list[str]) -> str:
-    """Source of the definition without its docstring, dedented; "" if nothing else is in it."""
-    docstring, *rest = definition.body
-    if not rest:
+    """Source of the definition without its docstring and those inside it, dedented; "" if nothing else is in it.
+
+    The docstrings of inner definitions go too: each is a query of its own, and would lie word for word in this document.
+    """
+    if len(definition.body) == 1:
         return ""
-    kept = [
-        *lines[_first_line(definition, lines) - 1 : docstring.lineno - 1],
-        *_sharing_lines(docstring, lines),
-        *lines[docstring.end_lineno : definition.end_lineno],
-    ]
+    kept: list[str] = []
+    at = _first_line(definition, lines) - 1
+    for docstring, alone in _docstrings(definition):
+        kept += [*lines[at : docstring.lineno - 1], *_sharing_lines(docstring, lines, "..." if alone else "")]
+        at = docstring.end_lineno or docstring.lineno
+    kept += lines[at : definition.end_lineno]
     # Not textwrap.dedent: a string with one line at the margin would keep everything indented.
     indentation = kept[0][: len(kept[0]) - len(kept[0].lstrip())]
     return "\n".join(line.removeprefix(indentation) for line in kept)
+
+
+def _docstrings(definition: _Definition) -> list[tuple[ast.stmt, bool]]:
+    """Docstring statements of the definition and of all in it, as the source has them, and whether each is all there is."""
+    found = [
+        (inner.body[0], len(inner.body) == 1)
+        for inner in ast.walk(definition)
+        if isinstance(inner, _Definition) and ast.get_docstring(inner, clean=False) is not None
+    ]
+    return sorted(found, key=lambda item: item[0].lineno)
 
 
 def _first_line(definition: _Definition, lines: list[str]) -> int:
@@ -123,8 +136,8 @@ def _first_line(definition: _Definition, lines: list[str]) -> int:
     return number
 
 
-def _sharing_lines(docstring: ast.stmt, lines: list[str]) -> list[str]:
-    """The code left of the docstring and right of it, as one line, or no line where there is none."""
+def _sharing_lines(docstring: ast.stmt, lines: list[str], instead: str) -> list[str]:
+    """The code left of the docstring and right of it with `instead` between, as one line, or none where all are empty."""
     # Offsets count UTF-8 bytes.
     before = lines[docstring.lineno - 1].encode()[: docstring.col_offset].decode()
     after = (
@@ -133,7 +146,7 @@ def _sharing_lines(docstring: ast.stmt, lines: list[str]) -> list[str]:
     after = after.lstrip(" \t;")
     if after.startswith("#"):
         after = ""
-    return [before + after] if (before + after).strip() else []
+    return [before + instead + after] if (before + instead + after).strip() else []
 
 
 def _without_repeats(rows: list[dict[str, str]]) -> list[dict[str, str]]:

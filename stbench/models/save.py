@@ -32,11 +32,12 @@ def save(model: Any, plan: Plan, folder: Path, test: Dataset) -> float:
 
 def _outputs(model: Any, plan: Plan, test: Dataset) -> Any:
     rows = test.select(range(min(SAMPLES, len(test))))
+    model.eval()
     if plan.blueprint.type == "cross_encoder":
         texts = rows["positive"] if "positive" in rows.column_names else [row[0] for row in rows["documents"]]
         return model.predict(list(zip(rows["anchor"], texts, strict=True)), show_progress_bar=False)
-    encoded = model.encode(list(rows["anchor"]), convert_to_tensor=plan.blueprint.type == "sparse_encoder", show_progress_bar=False)
-    return encoded.to_dense().cpu().numpy() if plan.blueprint.type == "sparse_encoder" else encoded
+    encoded = model.encode(list(rows["anchor"]), show_progress_bar=False)
+    return encoded.to_dense() if plan.blueprint.type == "sparse_encoder" else encoded
 
 
 def _difference(first: Any, second: Any) -> float:

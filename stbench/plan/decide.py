@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any
 
-from stbench.config.sentence import Sentence, Shape
+from stbench.config.sentence import ModelType, Sentence, Shape
 from stbench.models.base import Base
 
 _BY_ARCHITECTURE: dict[str, dict[str, Any]] = {
@@ -13,6 +13,15 @@ _BY_ARCHITECTURE: dict[str, dict[str, Any]] = {
     "decoder": {"learning_rate": 1e-4},
 }
 """What static embeddings and decoders want, where their file suggests nothing."""
+
+
+def head_is_trained(type_: ModelType, architecture: str | None, base: Base) -> bool:
+    """Whether what this model type puts on top of the encoder comes with the base model's weights."""
+    if type_ == "cross_encoder":
+        return base.trained_head
+    if type_ == "sparse_encoder":
+        return "SparseAutoEncoder" in base.modules if architecture == "csr" else base.mlm_head
+    return type_ != "multi_vector_encoder" or "Dense" in base.modules
 
 
 class Defaults:
@@ -31,6 +40,7 @@ class Defaults:
         architecture = _BY_ARCHITECTURE.get(self._base.architecture, {})
         for found, why in (
             (getattr(sentence.base_model.suggests, option), "suggested by the base model"),
+            (self._for_new_head(option), "suggested by the model type: its head starts untrained"),
             (architecture.get(option), f"usual for a {self._base.architecture} model"),
             (getattr(sentence.loss.suggests, option), "suggested by the loss"),
             (getattr(sentence.model.suggests, option), "suggested by the model type"),
@@ -38,6 +48,11 @@ class Defaults:
             if found is not None:
                 return found, why
         raise LookupError(option)
+
+    def _for_new_head(self, option: str) -> Any:
+        model = self._sentence.model
+        trained = head_is_trained(model.type, model.architecture, self._base)
+        return None if trained else getattr(model.new_head, option)
 
     @cached_property
     def learning_rate(self) -> float:
@@ -54,6 +69,10 @@ class Defaults:
     @cached_property
     def patience(self) -> int:
         return int(self.resolved("patience")[0])
+
+    @cached_property
+    def eval_steps(self) -> float:
+        return float(self.resolved("eval_steps")[0])
 
     @cached_property
     def max_seq_length(self) -> int | None:

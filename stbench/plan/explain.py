@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from stbench.config.sentence import Sentence
 from stbench.data.roles import Mapped
 from stbench.models.build import Blueprint
-from stbench.plan.decide import Defaults
+from stbench.plan.decide import Defaults, head_is_trained
 from stbench.plan.plan import DataPlan, Decision, EvaluatorPlan, LossPlan, TrainingPlan
 
 
@@ -88,17 +88,16 @@ def _model(blueprint: Blueprint) -> Iterator[Decision]:
 
 def _architecture(blueprint: Blueprint) -> tuple[str, str]:
     base = blueprint.base
+    trained = head_is_trained(blueprint.type, blueprint.architecture, base)
+    starts = "is trained" if trained else "starts UNTRAINED: the base model has none"
     if blueprint.type == "sparse_encoder" and blueprint.architecture == "csr":
-        return "CSR: sparse auto-encoder over the pooled vector", "model.architecture=csr; its encoder starts untrained"
+        return "CSR: sparse auto-encoder over the pooled vector", f"its auto-encoder {starts}"
     if blueprint.type == "sparse_encoder":
-        start = "its masked-LM head is trained" if base.mlm_head else "its masked-LM head starts UNTRAINED: the base has none"
-        return "SPLADE: max-pooled masked-LM logits", start
+        return "SPLADE: max-pooled masked-LM logits", f"its masked-LM head {starts}"
     if blueprint.type == "cross_encoder":
-        start = "its head is trained" if base.trained_head else "its head starts untrained"
-        return f"cross-encoder, {blueprint.num_labels} label(s), {blueprint.activation} activation", start
+        return f"cross-encoder, {blueprint.num_labels} label(s), {blueprint.activation} activation", f"its head {starts}"
     if blueprint.type == "multi_vector_encoder":
-        start = "its projection is the base's" if "Dense" in base.modules else "its projection starts untrained"
-        return f"token vectors of {blueprint.embedding_dim} dimensions, MaxSim", start
+        return f"token vectors of {blueprint.embedding_dim} dimensions, MaxSim", f"its projection {starts}"
     if base.architecture == "static":
         return "static token embeddings, averaged", "no transformer: trains and encodes in seconds"
     if base.modules:
@@ -133,7 +132,7 @@ def _training(sentence: Sentence, training: TrainingPlan, defaults: Defaults) ->
         epochs_why = f"training.max_steps={training.max_steps}"
     yield Decision("steps", f"about {training.steps:,} ({training.epochs:g} epochs)", epochs_why)
     every = f"every {training.eval_steps:.0%} of the steps" if training.eval_steps < 1 else f"every {int(training.eval_steps)} steps"
-    yield Decision("evaluation", every, "training.eval_steps; a checkpoint is kept each time")
+    yield Decision("evaluation", every, defaults.resolved("eval_steps")[1] + "; a checkpoint is kept each time")
     patience = f"after {training.patience} evaluations without a gain" if training.patience else "no"
     yield Decision("early stopping", patience, defaults.resolved("patience")[1])
 

@@ -185,7 +185,7 @@ def _training(sentence: Sentence, defaults: Defaults, loss: LossPlan, rows: int)
     steps = max(1, math.ceil(math.ceil(rows / batch) / chosen.gradient_accumulation * epochs))
     return TrainingPlan(
         learning_rate=defaults.learning_rate, batch_size=batch, epochs=epochs, max_steps=chosen.max_steps,
-        steps=min(steps, chosen.max_steps or steps), eval_steps=chosen.eval_steps, patience=defaults.patience,
+        steps=min(steps, chosen.max_steps or steps), eval_steps=defaults.eval_steps, patience=defaults.patience,
         warmup=chosen.warmup, scheduler=chosen.scheduler, weight_decay=chosen.weight_decay,
         gradient_accumulation=chosen.gradient_accumulation, gradient_checkpointing=chosen.gradient_checkpointing,
         sampler="no_duplicates" if loss.in_batch else "batch_sampler", extra=chosen.extra,

@@ -141,7 +141,7 @@ def mining_window_holds_enough(draft: Draft) -> Iterator[Problem]:
 
 def eval_steps_below_end(draft: Draft) -> Iterator[Problem]:
     steps = draft.sentence.training.eval_steps
-    if steps > 1 and steps != int(steps):
+    if steps is not None and steps > 1 and steps != int(steps):
         yield Problem(
             "steps between evaluations are a whole number, or a share below 1", f"training.eval_steps={steps}",
             f"training.eval_steps={int(steps)}",

@@ -1,0 +1,56 @@
+# The two that matter: `make run` trains the default experiment, `make test` runs the tests. Both set everything up first.
+VENV   := .venv
+PYTHON := $(VENV)/bin/python
+STBENCH := $(PYTHON) -m stbench
+READY  := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run smoke rerank sweep ui test check format wheel lock clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+setup: $(READY) ## virtual environment with the tested versions
+
+$(READY): pyproject.toml constraints.txt
+	test -x $(PYTHON) || python3 -m venv $(VENV)
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[offline,dev]'
+	touch $(READY)
+
+run: $(READY) ## the default experiment, or any sentence: make run ARGS="loss=triplet negatives=mined"
+	$(STBENCH) $(ARGS)
+
+smoke: $(READY) ## one step on a small slice of any sentence: make smoke ARGS="model=cross_encoder"
+	$(STBENCH) training=smoke force=true $(ARGS)
+
+rerank: $(READY) ## train a cross-encoder with Lambda loss on mined lists
+	$(STBENCH) model=cross_encoder loss=listwise $(ARGS)
+
+sweep: $(READY) ## three learning rates, one run each
+	$(STBENCH) -m training.learning_rate=1e-2,3e-2,1e-1 $(ARGS)
+
+ui: $(READY) ## what MLflow has tracked, at http://127.0.0.1:5000
+	$(VENV)/bin/mlflow ui --backend-store-uri sqlite:///logs/mlflow.db --host 127.0.0.1 --port 5000
+
+test: $(READY) ## all tests
+	$(PYTHON) -m pytest
+
+check: $(READY) ## lint, format and types
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
+format: $(READY) ## mend what lint and format can mend by themselves
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+wheel: $(READY) ## build the wheel into dist/
+	$(PYTHON) -m build --wheel --quiet
+
+lock: $(READY) ## write the installed versions to constraints.txt
+	$(PYTHON) -m pip freeze --exclude-editable | grep -E '^[A-Za-z0-9_.-]+==' | sed -E 's/\+cpu$$//' > constraints.txt
+
+clean: ## remove what can be made again (never experiments/ and logs/)
+	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	find stbench tests -name __pycache__ -type d -prune -exec rm -rf {} +
