@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from stbench.errors import Refused
@@ -22,29 +23,33 @@ def main() -> None:
 
 
 def command(argv: Sequence[str]) -> int:
-    """Run one command line and return its exit code."""
+    """Run one command line and return its exit code; of several jobs the gravest."""
     from stbench import console
 
     # The libraries' own bars would draw over ours; tqdm reads this when it is imported.
     os.environ["TQDM_DISABLE"] = "1"
-    if argv[:1] == ["list"]:
-        return console.list_choices(argv[1:])
     if "--version" in argv:
         return console.show_version()
     try:
+        if argv[:1] == ["list"]:
+            return console.list_choices(argv[1:])
         from stbench.config.preflight import check
 
-        words = check(argv)
+        return _hydra(check(argv))
     except Refused as refusal:
         console.show_refusal(refusal)
         return refusal.exit_code
-    return _hydra(words)
 
 
 def _hydra(words: list[str]) -> int:
+    """Composes the sentence, or each of a sweep, and runs it.
+
+    Raises `Refused` when it cannot be composed; nothing has run then.
+    """
     import hydra
     from hydra.core.plugins import Plugins
 
+    from stbench.config.composition import refusal
     from stbench.config.discovery import package_conf
     from stbench.config.search_path import UserConf
 
@@ -59,15 +64,35 @@ def _hydra(words: list[str]) -> int:
         return codes[-1]
 
     Plugins.instance().register(UserConf)
-    program, sys.argv = sys.argv, [sys.argv[0], *words]
-    try:
-        hydra.main(version_base="1.3", config_path=str(package_conf()), config_name="config")(task)()
-    except SystemExit as end:
-        # Hydra ends with 1 when the sentence cannot be composed; nothing has run then.
-        return 2 if end.code and not codes else int(end.code or 0)
-    finally:
-        sys.argv = program
+    completing = "-sc" in words or "--shell-completion" in words
+    # The script for the shell completes the program that argv[0] names, and `python` itself is not ours.
+    with _handed_to_hydra(["stbench" if completing else sys.argv[0], *words]):
+        try:
+            hydra.main(version_base="1.3", config_path=str(package_conf()), config_name="config")(task)()
+        except SystemExit as end:
+            return 2 if end.code and not codes else int(end.code or 0)
+        except Exception as error:
+            if completing:
+                return 1
+            if (refused := refusal(error)) is None:
+                raise
+            raise refused from None
     return next((code for code in _GRAVITY if code in codes), 0)
+
+
+@contextmanager
+def _handed_to_hydra(argv: list[str]) -> Iterator[None]:
+    """Hydra reads `sys.argv`, and hands its errors on instead of printing them when it is asked for full ones."""
+    before, full = sys.argv, os.environ.get("HYDRA_FULL_ERROR")
+    sys.argv, os.environ["HYDRA_FULL_ERROR"] = argv, "1"
+    try:
+        yield
+    finally:
+        sys.argv = before
+        if full is None:
+            del os.environ["HYDRA_FULL_ERROR"]
+        else:
+            os.environ["HYDRA_FULL_ERROR"] = full
 
 
 if __name__ == "__main__":

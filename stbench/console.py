@@ -58,19 +58,21 @@ def show_interrupted(message: str) -> None:
 
 
 def list_choices(words: Sequence[str]) -> int:
-    """`python -m stbench list [GROUP …]`: every choice with one line."""
-    from stbench.config.discovery import choices
+    """`python -m stbench list [GROUP …] [--config-dir DIR]`: every choice with one line.
+
+    Raises `Refused` for a group that there is not.
+    """
+    from stbench.config.preflight import listed
     from stbench.config.suggest import did_you_mean
 
-    found = choices()
-    unknown = [word for word in words if word not in found]
+    groups, found = listed(words)
+    unknown = [word for word in groups if word not in found]
     if unknown:
-        show_refusal(Refused(*(Problem(f"there is no group '{word}'", "list", did_you_mean(word, found, "list {}")) for word in unknown)))
-        return 2
+        raise Refused(
+            *(Problem(f"there is no group '{word}'", f"list {word}", did_you_mean(word, found, "list {}")) for word in unknown)
+        )
     out = _console()
-    for group in words or sorted(found):
-        if not found[group]:
-            continue
+    for group in groups or sorted(found):
         table = Table(title=f"[bold]{group}[/]", title_justify="left", show_header=False, box=None, padding=(0, 2, 0, 2))
         for name, choice in sorted(found[group].items()):
             table.add_row(f"[cyan]{group}={name}[/]", escape(choice.summary))
@@ -130,8 +132,9 @@ def progress(what: str, total: int | None = None) -> Iterator[Callable[..., None
         task = bars.add_task(what, total=total, text="")
 
         def advance(done: int, text: str | None = None, total: int | None = None) -> None:
-            more: dict[str, Any] = {"text": text} if text is not None else {}
-            bars.update(task, completed=done, **more, **({"total": total} if total is not None else {}))
+            given = {"text": text, "total": total}
+            more: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+            bars.update(task, completed=done, **more)
 
         yield advance
 

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from stbench.config.preflight import option_names
 from stbench.config.sentence import Sentence
-from stbench.config.suggest import closest
+from stbench.config.suggest import closest, did_you_mean
 from stbench.errors import Problem, Refused
 
 _NOT_OPTIONS = ("hydra", "experiment")
@@ -48,12 +48,21 @@ def _missing(key: str) -> Problem:
 
 def _problem(error: dict[str, Any]) -> Problem:
     place = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "missing":
+        return _missing(place)
     if error["type"] == "extra_forbidden":
-        match = closest(place, option_names())
+        match = closest(place, option_names(hidden=()))
         return Problem("there is no such option", place, f"did you mean {match}?" if match else "")
     message = error["msg"][0].lower() + error["msg"][1:]
-    if error["type"] == "literal_error":
-        match = closest(str(error["input"]), re.findall(r"'([^']+)'", error["msg"]))
-        mend = f"did you mean {place}={match}?" if match else ""
-        return Problem(f"{message}, not {error['input']!r}", place, mend)
-    return Problem(f"{message}, not {error['input']!r}", place)
+    return Problem(f"{message}, not {error['input']!r}", place, _mend(place, error))
+
+
+def _mend(place: str, error: Mapping[str, Any]) -> str:
+    kind, limits = error["type"], error.get("ctx", {})
+    if kind == "literal_error":
+        return did_you_mean(str(error["input"]), re.findall(r"'([^']+)'", error["msg"]), f"{place}={{}}")
+    if kind in ("greater_than_equal", "less_than_equal"):
+        return f"{place}={limits.get('ge', limits.get('le'))}"
+    examples = {"int_": "a whole number such as 10", "float_": "a number such as 0.1", "bool_": "true or false"}
+    example = next((text for start, text in examples.items() if kind.startswith(start)), "a value such as 0.1")
+    return f"give {place} {example}"

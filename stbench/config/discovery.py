@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,12 @@ _COMMENT = re.compile(r"^# (?!@)(.+)$", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Choice:
-    """One file of a group."""
+    """One file of a group, and the files of the same name in later folders, which are never read."""
 
     group: str
     name: str
     file: Path
+    hides: tuple[Path, ...] = ()
 
     @property
     def summary(self) -> str:
@@ -41,10 +42,20 @@ def user_conf() -> Path | None:
     return folder if folder.is_dir() and folder.resolve() != package_conf() else None
 
 
+def said_conf() -> Path | None:
+    """The folder that `--config-dir` named for the job that runs now."""
+    from hydra.core.hydra_config import HydraConfig
+
+    if not HydraConfig.initialized():
+        return None
+    sources = HydraConfig.get().runtime.config_sources
+    return next((Path(source.path) for source in sources if source.provider == "command-line"), None)
+
+
 def conf_folders(*extra: Path) -> list[Path]:
-    """Folders that are searched, in order; the first that has a file wins."""
-    user = user_conf()
-    return [*extra, package_conf(), *([user] if user else [])]
+    """Folders that are searched, in Hydra's order: the first that has a file wins."""
+    own = [folder for folder in (user_conf(), said_conf()) if folder is not None]
+    return list(dict.fromkeys([package_conf(), *own, *extra]))
 
 
 def choices(*extra: Path) -> dict[str, dict[str, Choice]]:
@@ -52,14 +63,16 @@ def choices(*extra: Path) -> dict[str, dict[str, Choice]]:
     found: dict[str, dict[str, Choice]] = {}
     for folder in conf_folders(*extra):
         for file in sorted(folder.glob("*/**/*.yaml")):
-            if file.name.startswith("_"):
-                continue
             group, *inner = file.relative_to(folder).with_suffix("").parts
-            found.setdefault(group, {}).setdefault("/".join(inner), Choice(group, "/".join(inner), file))
+            name = "/".join(inner)
+            known = found.setdefault(group, {})
+            if name in known:
+                known[name] = replace(known[name], hides=(*known[name].hides, file))
+            elif not file.name.startswith("_"):
+                known[name] = Choice(group, name, file)
     return found
 
 
-@cache
 def load(group: str, name: str) -> Mapping[str, Any]:
     """The content of one choice that was named inside another, such as the evaluator that `auto` decides on.
 
@@ -67,6 +80,18 @@ def load(group: str, name: str) -> Mapping[str, Any]:
     """
     from omegaconf import OmegaConf
 
-    content = OmegaConf.to_container(OmegaConf.load(choices()[group][name].file))
+    content = _read(choices()[group][name].file)
+    parts = [part for part in content.get("defaults", ()) if isinstance(part, str) and part != "_self_"]
+    own = {key: value for key, value in content.items() if key != "defaults"}
+    merged = OmegaConf.to_container(OmegaConf.merge(*(load(group, part) for part in parts), own))
+    assert isinstance(merged, dict)
+    return {str(key): value for key, value in merged.items()}
+
+
+@cache
+def _read(file: Path) -> Mapping[str, Any]:
+    from omegaconf import OmegaConf
+
+    content = OmegaConf.to_container(OmegaConf.load(file))
     assert isinstance(content, dict)
-    return {str(key): value for key, value in content.items() if key != "defaults"}
+    return {str(key): value for key, value in content.items()}

@@ -1,21 +1,23 @@
-"""The command line, checked before Hydra sees it: groups, choices and option names, all problems at once.
+"""The command line, checked before Hydra sees it: flags, groups, choices and option names, all problems at once.
 
-It also puts three short forms into Hydra's own: `base_model=DIR_OR_ID` names a folder or Hub id directly, and
-options of the library (`training.extra.NAME`, `loss.arguments.NAME`) need no leading `+`.
+It also puts three short forms into Hydra's own: `base_model=DIR_OR_ID` names a folder or Hub id directly, options
+of the library (`training.extra.NAME`, `loss.arguments.NAME`) need no leading `+`, and flags may stand anywhere.
 """
 
 from __future__ import annotations
 
+import re
 import types
+from argparse import Namespace
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Union, get_args, get_origin
+from typing import Any, NoReturn, Union, get_args, get_origin
 
 from hydra._internal.utils import get_args_parser
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import ChoiceSweep, Override
-from hydra.errors import OverrideParseException
+from hydra.core.override_parser.types import ChoiceSweep, Glob, Override, QuotedString
+from hydra.errors import HydraException
 from pydantic import BaseModel
 
 from stbench.config.discovery import Choice, choices
@@ -25,6 +27,8 @@ from stbench.errors import Problem, Refused
 
 OPEN = ("loss.arguments.", "training.extra.")
 """Options under these prefixes are the library's own and have no fixed names."""
+FILE_ONLY = ("summary", "suggests", "new_head")
+"""What only the files of a group say: on the command line the option itself can be said."""
 
 
 @dataclass(frozen=True)
@@ -35,33 +39,88 @@ class Vocabulary:
     options: frozenset[str]
 
     @property
-    def keys(self) -> list[str]:
-        return [*self.groups, *self.options]
+    def heads(self) -> list[str]:
+        """Groups, and the options that stand alone."""
+        return [*self.groups, *(option for option in self.options if option.partition(".")[0] not in self.groups)]
 
 
-def option_names(model: type[BaseModel] = Sentence, prefix: str = "") -> Iterator[str]:
-    """All option names with dots, in the order in which they are declared."""
+def option_names(
+    model: type[BaseModel] = Sentence, prefix: str = "", hidden: Sequence[str] = FILE_ONLY
+) -> Iterator[str]:
+    """All option names with dots, in the order in which they are declared, without those in `hidden`."""
     for name, field in model.model_fields.items():
         inner = _group_type(field.annotation)
+        if name in hidden:
+            continue
         if inner is None:
             yield f"{prefix}{field.alias or name}"
         else:
-            yield from option_names(inner, f"{prefix}{name}.")
+            yield from option_names(inner, f"{prefix}{name}.", hidden)
+
+
+def arguments(argv: Sequence[str]) -> Namespace:
+    """Flags and overrides of `argv`, as Hydra understands them, flags anywhere among the overrides.
+
+    Raises `Refused` for a flag that does not exist or has a wrong value.
+    """
+    parser = get_args_parser()
+    flags = [flag for action in parser._actions for flag in action.option_strings]
+
+    def refuse(message: str) -> NoReturn:
+        raise Refused(*_wrong_flags(message, flags))
+
+    parser.error = refuse
+    said: Namespace = parser.parse_intermixed_args(list(argv))
+    return said
 
 
 def check(argv: Sequence[str]) -> list[str]:
-    """`argv` as Hydra takes it.
+    """`argv` as Hydra takes it, flags first.
 
-    Raises `Refused` with every unknown group, choice and option, each with the closest known name.
+    Raises `Refused` with every unknown flag, group, choice and option, each with the closest known name.
     """
-    arguments = get_args_parser().parse_args(list(argv))
-    extra = [Path(arguments.config_dir)] if arguments.config_dir else []
-    vocabulary = Vocabulary(choices(*extra), frozenset(option_names()))
-    full: dict[str, list[str]] = {text: _full_forms(text, vocabulary) for text in arguments.overrides}
-    problems = [problem for texts in full.values() for text in texts for problem in _problems(text, vocabulary)]
+    said = arguments(argv)
+    if said.shell_completion:
+        return list(argv)
+    vocabulary = Vocabulary(_choices(said), frozenset(option_names()))
+    full = [form for text in said.overrides for form in _full_forms(text, vocabulary)]
+    many = said.multirun or any(text.startswith("hydra.mode=") for text in full)
+    problems = [problem for text in full for problem in _problems(text, vocabulary, many)]
     if problems:
         raise Refused(*problems)
-    return [form for word in argv for form in full.get(word, [word])]
+    return [*(word for word in argv if word not in said.overrides), *full]
+
+
+def listed(argv: Sequence[str]) -> tuple[list[str], dict[str, dict[str, Choice]]]:
+    """(the words of `argv` that are no flags, all choices by group)."""
+    said = arguments(argv)
+    return list(said.overrides), _choices(said)
+
+
+def _wrong_flags(message: str, flags: Sequence[str]) -> Iterator[Problem]:
+    argument, _, what = message.partition(": ")
+    if argument == "unrecognized arguments":
+        known = [flag[2:] for flag in flags if flag.startswith("--")]
+        for flag in what.split():
+            yield Problem(f"there is no flag {flag}", mend=did_you_mean(flag.strip("-"), known, "--{}"))
+    elif wrong := re.match(r"invalid choice: '(.*?)' \(choose from (.*)\)", what):
+        flag = argument.removeprefix("argument ").split("/")[0]
+        known = [name.strip(" '") for name in wrong[2].split(",")]
+        yield Problem(f"there is no '{wrong[1]}'", flag, did_you_mean(wrong[1], known, flag + " {}"))
+    else:
+        yield Problem(what or message, argument.removeprefix("argument "), "see python -m stbench --hydra-help")
+
+
+def _choices(said: Namespace) -> dict[str, dict[str, Choice]]:
+    if said.config_dir is None:
+        return choices()
+    folder = Path(said.config_dir)
+    if not folder.is_dir():
+        siblings = [item.name for item in folder.parent.iterdir()] if folder.parent.is_dir() else []
+        match = closest(folder.name, siblings)
+        mend = f"did you mean --config-dir {folder.with_name(match)}?" if match else "give a folder with groups in it, as conf has"
+        raise Refused(Problem("there is no such folder", f"--config-dir {said.config_dir}", mend))
+    return choices(folder.resolve())
 
 
 def _group_type(annotation: Any) -> type[BaseModel] | None:
@@ -71,68 +130,93 @@ def _group_type(annotation: Any) -> type[BaseModel] | None:
 
 def _full_forms(text: str, vocabulary: Vocabulary) -> list[str]:
     key, _, value = text.partition("=")
-    if key.startswith(OPEN):
+    if f"{key}.".startswith(OPEN):
         return [f"++{text}"]
-    if key == "base_model" and "," not in value and value not in vocabulary.groups["base_model"]:
-        if "/" in value or Path(value).is_dir():
-            return ["base_model=path", f"base_model.path={value}"]
+    named = key != "base_model" or "," in value or value in vocabulary.groups[key]
+    if not named and ("/" in value or Path(value).is_dir()):
+        return ["base_model=path", f"base_model.path={_quoted(value)}"]
     return [text]
 
 
-def _problems(text: str, vocabulary: Vocabulary) -> Iterable[Problem]:
-    if text.startswith("-"):
-        yield Problem(f"there is no flag {text.split('=')[0]}", mend="see python -m stbench --help")
-        return
+def _quoted(value: str) -> str:
+    """`value` as one word of Hydra's grammar, whatever characters a path may have."""
+    if re.fullmatch(r"[\w./@~-]+", value) and not value.isdigit():
+        return value
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _problems(text: str, vocabulary: Vocabulary, many: bool) -> Iterable[Problem]:
     try:
         override = OverridesParser.create().parse_override(text)
-    except OverrideParseException:
-        yield _unreadable(text)
+    except HydraException:
+        yield _unreadable(text, vocabulary)
         return
-    yield from _unknown(override, vocabulary)
+    key = override.key_or_group
+    if key.split(".")[0].split("/")[0] == "hydra" or key.startswith(OPEN):
+        return
+    unknown = list(_unknown(override, vocabulary))
+    yield from unknown
+    if not unknown and override.is_sweep_override() and not many:
+        mend = "add -m to run each of them" + ("" if key in vocabulary.groups else "; a list is written [A,B]")
+        yield Problem("one run takes one value", text, mend)
 
 
-def _unreadable(text: str) -> Problem:
-    if "=" not in text:
-        return Problem(f"'{text}' has no value", mend=f"options are written NAME=VALUE, as in {text}=…")
-    key, value = text.split("=", 1)
+def _unreadable(text: str, vocabulary: Vocabulary) -> Problem:
+    key, equals, value = text.partition("=")
+    if not equals:
+        group = next((name for name, known in vocabulary.groups.items() if text in known), None)
+        mend = f"did you mean {group}={text}?" if group else f"options are written NAME=VALUE, as in {text}=…"
+        return Problem(f"'{text}' has no value", mend=mend)
     return Problem(f"the value {value!r} cannot be read", key, f"quote it: '{key}=\"{value}\"'")
 
 
 def _unknown(override: Override, vocabulary: Vocabulary) -> Iterable[Problem]:
-    key = override.key_or_group
-    if key.split(".")[0].split("/")[0] == "hydra" or key.startswith(OPEN):
-        return
-    if key in vocabulary.groups:
+    key, text = override.key_or_group, str(override.input_line)
+    if key not in vocabulary.groups and key not in vocabulary.options:
+        yield _unknown_key(key, text, vocabulary)
+    elif override.is_delete():
+        yield Problem("options cannot be taken away", text, f"say what it is to be instead: {key}=…")
+    elif override.package is not None:
+        yield Problem(f"'@{override.package}' has no meaning here", text, f"did you mean {key}={text.partition('=')[2]}?")
+    elif key in vocabulary.groups:
         yield from _unknown_choices(override, vocabulary.groups[key])
-    elif key not in vocabulary.options:
-        yield _unknown_key(key, str(override.input_line), vocabulary)
 
 
 def _unknown_choices(override: Override, known: dict[str, Choice]) -> Iterable[Problem]:
-    for name in _names(override.value()):
+    key = override.key_or_group
+    if isinstance(override.value(), list):
+        yield Problem(f"one {key} at a time", str(override.input_line), f"{key}=A,B -m runs each")
+        return
+    for name in _names(override.value(), known):
         if name not in known:
-            key = override.key_or_group
             yield Problem(f"there is no {key} called '{name}'", f"{key}={name}", did_you_mean(name, known, key + "={}"))
+        elif known[name].hides:
+            hidden = known[name].hides[0]
+            mend = f"give the file another name, such as {hidden.with_stem('my_' + hidden.stem)}"
+            yield Problem(f"{hidden} is not used: stbench has a {key} of that name", f"{key}={name}", mend)
 
 
-def _names(value: Any) -> list[str]:
+def _names(value: Any, known: Iterable[str]) -> list[str]:
+    """The choices that a value names; a pattern that fits none stands for itself."""
+    if isinstance(value, Glob):
+        return list(value.filter(list(known)) or value.include)
     if isinstance(value, ChoiceSweep):
-        return [str(item) for item in value.list]
-    return [value] if isinstance(value, str) else []
+        return [item.text if isinstance(item, QuotedString) else str(item) for item in value.list]
+    return ["" if value is None else str(value)]
 
 
 def _unknown_key(key: str, text: str, vocabulary: Vocabulary) -> Problem:
     value = text.split("=", 1)[-1]
     group, _, option = key.partition(".")
     if option and group in vocabulary.groups:
-        inside = [name for name in vocabulary.options if name.startswith(group + ".")]
-        match = closest(key, inside)
-        offer = f"did you mean {match}={value}?" if match else f"options of {group}: {', '.join(_short(inside))}"
+        inside = [name.removeprefix(group + ".") for name in vocabulary.options if name.startswith(group + ".")]
+        match = closest(option, inside)
+        offer = f"did you mean {group}.{match}={value}?" if match else f"options of {group}: {', '.join(sorted(inside))}"
         if group == "training":
             offer += f" (any argument of the library: training.extra.{option}={value})"
         return Problem(f"there is no option '{key}'", text, offer)
-    return Problem(f"there is no group or option '{key}'", text, did_you_mean(key, vocabulary.keys, "{}=" + value))
-
-
-def _short(names: Iterable[str]) -> list[str]:
-    return sorted(name.partition(".")[2] for name in names)
+    match = closest(key, [*vocabulary.groups, *vocabulary.options])
+    if match:
+        return Problem(f"there is no group or option '{key}'", text, f"did you mean {match}={value}?")
+    offer = f"choose one of: {', '.join(sorted(vocabulary.heads))} (python -m stbench list shows what each takes)"
+    return Problem(f"there is no group or option '{key}'", text, offer)

@@ -31,35 +31,47 @@ Files = Annotated[list[str], BeforeValidator(_as_list)]
 class Group(BaseModel):
     """A part of the sentence; immutable, and strict about names."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    # A column, class or revision whose name is a number reaches us as a number.
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, coerce_numbers_to_str=True)
 
 
 class Suggestions(Group):
-    """Values for options of `training` and `negatives` that were left open."""
+    """Values for options of `training` that were left open."""
 
-    learning_rate: float | None = Field(None, gt=0)
-    batch_size: int | None = Field(None, ge=1)
-    epochs: float | None = Field(None, gt=0)
-    patience: int | None = Field(None, ge=0)
-    num_negatives: int | None = Field(None, ge=1)
-    max_seq_length: int | None = Field(None, ge=2)
-    eval_steps: float | None = Field(None, gt=0)
+    learning_rate: float | None = Field(default=None, gt=0)
+    batch_size: int | None = Field(default=None, ge=1)
+    epochs: float | None = Field(default=None, gt=0)
+    patience: int | None = Field(default=None, ge=0)
+    eval_steps: float | None = Field(default=None, gt=0)
+
+
+class LossSuggestions(Suggestions):
+    """A loss also knows how many negatives it wants where they are mined."""
+
+    num_negatives: int | None = Field(default=None, ge=1)
+
+
+class DatasetSuggestions(Group):
+    """What the texts of a data set need of the model."""
+
+    max_seq_length: int | None = Field(default=None, ge=2)
 
 
 class Demo(Group):
     """How much of python_docs a few minutes on two cores can use; null: all of it, or the base model's own length."""
 
-    rows: int | None = Field(None, ge=1)
-    validation: int = Field(300, ge=1)
-    test: int = Field(600, ge=1)
-    max_seq_length: int | None = Field(None, ge=2)
+    rows: int | None = Field(default=None, ge=1)
+    validation: int = Field(default=300, ge=1)
+    test: int = Field(default=600, ge=1)
+    max_seq_length: int | None = Field(default=None, ge=2)
 
 
 class Model(Group):
     summary: str = ""
     type: ModelType
-    architecture: Literal["splade", "csr"] | None = None
-    embedding_dim: int | None = Field(None, ge=1)
+    architecture: Literal["auto", "splade", "csr"] | None = None
+    """Of a sparse encoder; auto: splade where the base has a masked-LM head, else csr."""
+    embedding_dim: int | None = Field(default=None, ge=1)
     suggests: Suggestions = Suggestions()
     new_head: Suggestions = Suggestions()
     """Suggestions that come first where the model's head starts untrained."""
@@ -74,7 +86,7 @@ class BaseModelChoice(Group):
     hub: str | None = None
     path: str | None = None
     revision: str | None = None
-    max_seq_length: int | None = Field(None, ge=1)
+    max_seq_length: int | None = Field(default=None, ge=1)
     pooling: Literal["mean", "cls", "max", "lasttoken"] | None = None
     suggests: Suggestions = Suggestions()
 
@@ -100,11 +112,11 @@ class Dataset(Group):
     roles: Roles = Roles()
     classes: list[str] | None = None
     """Names of the classes in the order of their ids; null: in alphabetical order."""
-    limit: int | None = Field(None, ge=1)
+    limit: int | None = Field(default=None, ge=1)
     """Training rows, chosen by content hash."""
-    validation_size: float = Field(0.1, gt=0)
-    test_size: float = Field(0.1, gt=0)
-    suggests: Suggestions = Suggestions()
+    validation_size: float = Field(default=0.1, gt=0)
+    test_size: float = Field(default=0.1, gt=0)
+    suggests: DatasetSuggestions = DatasetSuggestions()
 
 
 class LossForType(Group):
@@ -122,21 +134,25 @@ class LossForType(Group):
     architecture: Literal["splade", "csr"] = "splade"
 
 
+ByArchitecture = Annotated[list[LossForType], BeforeValidator(lambda value: value if isinstance(value, list) else [value])]
+"""One entry, or for sparse encoders one for each architecture."""
+
+
 class Regularizers(Group):
     """Weights of the SPLADE regularisers; the query's is the larger one."""
 
-    query: float = Field(5e-5, ge=0)
-    document: float = Field(3e-5, ge=0)
+    query: float = Field(default=5e-5, ge=0)
+    document: float = Field(default=3e-5, ge=0)
 
 
 class Loss(Group):
     summary: str = ""
     shapes: list[Shape]
     in_batch_negatives: bool = False
-    types: dict[ModelType, LossForType]
+    types: dict[ModelType, ByArchitecture]
     arguments: dict[str, Any] = {}
     regularizers: Regularizers = Regularizers()
-    suggests: Suggestions = Suggestions()
+    suggests: LossSuggestions = LossSuggestions()
 
 
 class Evaluator(Group):
@@ -147,19 +163,21 @@ class Evaluator(Group):
     metric: str = ""
     statistic: Literal["mean", "spearman", "average_precision", "macro_f1"] = "mean"
     classes: dict[ModelType, str] = {}
-    depth: int = Field(10, ge=2)
-    batch_size: int = Field(64, ge=1)
+    depth: int | None = Field(default=None, ge=2)
+    """Candidates a query, where the data has none of its own; null: 10."""
+    batch_size: int | None = Field(default=None, ge=1)
+    """Texts at a time; null: 64."""
 
 
 class Negatives(Group):
     summary: str = ""
     when: Literal["needed", "always", "never", "in_batch"]
-    num: int | None = Field(None, ge=1)
+    num: int | None = Field(default=None, ge=1)
     miner: str = "wordllama"
-    range_min: int = Field(0, ge=0)
-    range_max: int = Field(100, ge=1)
+    range_min: int = Field(default=0, ge=0)
+    range_max: int = Field(default=100, ge=1)
     sampling: Literal["top", "random"] = "top"
-    relative_margin: float | None = Field(0.05, ge=0, lt=1)
+    relative_margin: float | None = Field(default=0.05, ge=0, lt=1)
     max_score: float | None = None
 
 
@@ -175,22 +193,22 @@ class Hardware(Group):
 
 class Training(Group):
     summary: str = ""
-    learning_rate: float | None = Field(None, gt=0)
-    batch_size: int | None = Field(None, ge=1)
-    epochs: float | None = Field(None, gt=0)
-    epochs_factor: float = Field(1, gt=0)
-    max_steps: int | None = Field(None, ge=1)
+    learning_rate: float | None = Field(default=None, gt=0)
+    batch_size: int | None = Field(default=None, ge=1)
+    epochs: float | None = Field(default=None, gt=0)
+    epochs_factor: float = Field(default=1, gt=0)
+    max_steps: int | None = Field(default=None, ge=1)
     warmup: Fraction = 0.1
     scheduler: Literal["linear", "cosine", "constant", "constant_with_warmup", "polynomial"] = "linear"
-    weight_decay: float = Field(0.0, ge=0)
-    gradient_accumulation: int = Field(1, ge=1)
+    weight_decay: float = Field(default=0.0, ge=0)
+    gradient_accumulation: int = Field(default=1, ge=1)
     gradient_checkpointing: bool = False
-    max_seq_length: int | None = Field(None, ge=2)
-    eval_steps: float | None = Field(None, gt=0)
-    patience: int | None = Field(None, ge=0)
+    max_seq_length: int | None = Field(default=None, ge=2)
+    eval_steps: float | None = Field(default=None, gt=0)
+    patience: int | None = Field(default=None, ge=0)
     trial: bool = False
-    rows: int | None = Field(None, ge=1)
-    evaluation_rows: int | None = Field(None, ge=1)
+    rows: int | None = Field(default=None, ge=1)
+    evaluation_rows: int | None = Field(default=None, ge=1)
     extra: dict[str, Any] = {}
 
 
@@ -202,8 +220,8 @@ class Tracker(Group):
 
 
 class Verdict(Group):
-    min_effect: float = Field(0.005, ge=0)
-    resamples: int = Field(10_000, ge=100)
+    min_effect: float = Field(default=0.005, ge=0)
+    resamples: int = Field(default=10_000, ge=100)
     fail_on: Literal["never", "regression", "not_win"] = "never"
 
 
@@ -221,7 +239,7 @@ class Sentence(Group):
     training: Training
     tracker: Tracker
     verdict: Verdict
-    seed: int = Field(12, ge=0)
+    seed: int = Field(default=12, ge=0)
     plan: Literal["show", "only"] = "show"
     force: bool = False
     cache: Annotated[Literal["on", "off", "refresh"], BeforeValidator(_as_switch)] = "on"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import random
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -10,7 +9,6 @@ from typing import TYPE_CHECKING, Literal
 
 from stbench.cache import Store, key_of
 from stbench.config.sentence import Shape
-from stbench.data.splits import content_hash
 from stbench.errors import Problem, Refused
 
 if TYPE_CHECKING:
@@ -26,7 +24,6 @@ _FORMATS: dict[Shape, Literal["triplet", "n-tuple", "labeled-pair", "labeled-lis
     "labeled_pair": "labeled-pair",
     "ranked_list": "labeled-list",
 }
-log = logging.getLogger("stbench")
 
 
 @dataclass(frozen=True)
@@ -61,7 +58,7 @@ def mine(pairs: Dataset, target: Shape, settings: MiningSettings, miner: Miner, 
     from datasets import Dataset
 
     texts = [[row["anchor"], row["positive"]] for row in pairs]
-    key = key_of("mined", target, asdict(settings), miner.digest, content_hash(repr(texts)))
+    key = key_of("mined", target, asdict(settings), miner.digest, texts)
 
     def build(folder: Path) -> None:
         _mine(pairs, target, settings, miner).to_parquet(str(folder / "mined.parquet"))
@@ -85,7 +82,7 @@ def candidates(queries: Sequence[str], documents: Sequence[str], depth: int, min
 
     distinct = list(dict.fromkeys(documents))
     depth = min(depth, len(distinct))
-    key = key_of("candidates", depth, miner.digest, content_hash(repr([list(queries), distinct])))
+    key = key_of("candidates", depth, miner.digest, list(queries), distinct)
 
     def build(folder: Path) -> None:
         from sentence_transformers.util import semantic_search

@@ -6,6 +6,7 @@ recognised by the usual names, so that (question, answer) cannot be trained the 
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -29,6 +30,8 @@ USUAL_NAMES: dict[str, tuple[str, ...]] = {
     "label": ("label", "labels", "gold_label", "class", "is_duplicate", "relevant", "is_relevant", "category", "intent"),
     "score": ("score", "scores", "similarity", "similarity_score", "sim"),
 }  # fmt: skip
+BINARY = frozenset(("0", "1", "0.0", "1.0", "True", "False", "true", "false"))
+"""How a label says irrelevant or relevant."""
 _NEGATIVE = re.compile(r"^neg(ative)?(_?\d+)?$")
 
 
@@ -62,26 +65,28 @@ def map_roles(
 
 def _assign(columns: Sequence[str], said: Roles, where: str) -> tuple[dict[str, str], set[str]]:
     by_role = _said(columns, said, where)
-    recognised: set[str] = set()
-    known = {column.lower().replace(" ", "_"): column for column in columns}
+    said_roles = set(by_role)
+    if not said_roles & {"label", "score", "documents"} and not any(map(_is_negative, said_roles)):
+        found = [column for column in columns if _NEGATIVE.match(column.lower()) and column not in by_role.values()]
+        by_role.update(_numbered(sorted(found, key=_natural)))
+    known = {re.sub(r"[\s-]+", "_", column.lower()): column for column in columns}
     for role, names in USUAL_NAMES.items():
         free = [known[name] for name in names if name in known and known[name] not in by_role.values()]
         if role not in by_role and free and _wanted(role, by_role):
             by_role[role] = free[0]
-            recognised.add(role)
-    if not any(role.startswith("negative") for role in by_role):
-        found = [column for column in columns if _NEGATIVE.match(column.lower()) and column not in by_role.values()]
-        by_role.update(_numbered(found))
-        recognised.update(_numbered(found))
-    return by_role, recognised
+    return by_role, set(by_role) - said_roles
+
+
+def _is_negative(role: str) -> bool:
+    return role.startswith("negative")
 
 
 def _wanted(role: str, by_role: Mapping[str, str]) -> bool:
-    """Lists of documents come with relevance; pairs come with a label or a score, not with both."""
+    """Lists of documents come with relevance; pairs come with negatives, a label or a score, and with one of them only."""
     if role == "relevance":
         return "documents" in by_role
     if role in ("label", "score"):
-        return not {"documents", "label", "score"} & set(by_role)
+        return not {"documents", "label", "score"} & set(by_role) and not any(map(_is_negative, by_role))
     if role == "documents":
         return "positive" not in by_role
     return True
@@ -98,6 +103,9 @@ def _said(columns: Sequence[str], said: Roles, where: str) -> dict[str, str]:
         by_role.update(_numbered(names) if role == "negatives" else {role: names[0]})
     twice = {name for name in by_role.values() if list(by_role.values()).count(name) > 1}
     problems += [Problem(f"the column '{name}' cannot play two roles", where, "name one role for it") for name in twice]
+    rivals = [role for role in ("negatives", "label", "score") if getattr(said, role)]
+    if len(rivals) > 1:
+        problems.append(Problem(f"rows have one of {' and '.join(rivals)}", f"{where}, dataset.roles", "name one of them"))
     if problems:
         raise Refused(*problems)
     return by_role
@@ -123,11 +131,12 @@ def _shaped(
     classes: Sequence[str] | None,
     where: str,
 ) -> Mapped:
-    negatives = [role for role in by_role if role.startswith("negative")]
+    negatives = [role for role in by_role if _is_negative(role)]
     shape: Shape
     extra: dict[str, Any] = {}
     if {"anchor", "documents", "relevance"} <= set(by_role):
         shape = "ranked_list"
+        _check_lists(rows, by_role, where)
     elif not {"anchor", "positive"} <= set(by_role):
         raise Refused(_no_shape(columns, by_role, where))
     elif "score" in by_role:
@@ -141,16 +150,33 @@ def _shaped(
         shape = "triplet" if len(negatives) == 1 else "n_tuple"
     else:
         shape = "pair"
+    if classes and shape != "class_pair":
+        mend = "dataset.roles.label=COLUMN"
+        raise Refused(Problem(f"there are classes ({', '.join(classes)}) but no column with labels", where, mend))
     used = {"ranked_list": ("anchor", "documents", "relevance"), "scored_pair": ("anchor", "positive", "score")}.get(
-        shape, ("anchor", "positive", "label", *negatives)
+        shape, ("anchor", "positive", *negatives) if negatives else ("anchor", "positive", "label")
     )
     kept = {role: by_role[role] for role in used if role in by_role}
     ignored = tuple(column for column in columns if column not in kept.values())
     return Mapped(shape, kept, frozenset(recognised & set(kept)), ignored, **extra)
 
 
+def _check_lists(rows: Sequence[Mapping[str, Any]], by_role: Mapping[str, str], where: str) -> None:
+    for number, row in enumerate(rows, 1):
+        documents, relevance = row[by_role["documents"]], row[by_role["relevance"]]
+        if not isinstance(documents, list) or not isinstance(relevance, list):
+            what, mend = "documents and relevance must be lists", "use a .jsonl or .parquet file, whose cells can hold lists"
+        elif len(documents) != len(relevance):
+            what = f"there are {len(documents)} documents and {len(relevance)} relevance values"
+            mend = "give each document its relevance"
+        else:
+            continue
+        raise Refused(Problem(what, f"{where}, row {number}", mend))
+
+
 def _no_shape(columns: Sequence[str], by_role: Mapping[str, str], where: str) -> Problem:
-    missing = "anchor" if "anchor" not in by_role else "positive"
+    pairs = "relevance" if "documents" in by_role else "positive"
+    missing = "anchor" if "anchor" not in by_role else pairs
     free = [column for column in columns if column not in by_role.values()]
     taken = ", ".join(f"{role} = {column}" for role, column in by_role.items()) or "none"
     return Problem(
@@ -160,37 +186,56 @@ def _no_shape(columns: Sequence[str], by_role: Mapping[str, str], where: str) ->
     )
 
 
-def _range(rows: Sequence[Mapping[str, Any]], column: str, where: str) -> tuple[float, float]:
-    numbers = [_number(row[column], column, number, where) for number, row in enumerate(rows, 2)]
-    return min(numbers), max(numbers)
+def _range(rows: Sequence[Mapping[str, Any]], column: str, where: str) -> tuple[float, float] | None:
+    """Smallest and largest number of `column`; None when no row has one. Rows count from 1, below any header."""
+    given = [(number, row[column]) for number, row in enumerate(rows, 1) if not is_missing(row[column])]
+    numbers = [_number(value, column, number, where) for number, value in given]
+    return (min(numbers), max(numbers)) if numbers else None
+
+
+def is_missing(value: Any) -> bool:
+    """Whether a label or a score is not there: an empty cell, a dash (as SNLI has), None or NaN."""
+    return value is None or str(value).strip() in ("", "-") or value != value
+
+
+def number_of(value: Any) -> float | None:
+    """`value` as a finite number; None when it is none."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    return number if math.isfinite(number) else None
 
 
 def _number(value: Any, column: str, row: int, where: str) -> float:
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        raise Refused(
-            Problem(
-                f"{value!r} in column '{column}' is not a number", f"{where}, row {row}",
-                f"mend the row, or name another column: dataset.roles.score=COLUMN (dataset.roles.label={column} for classes)",
-            )
-        ) from None  # fmt: skip
+    number = number_of(value)
+    if number is not None:
+        return number
+    raise Refused(
+        Problem(
+            f"{value!r} in column '{column}' is not a number", f"{where}, row {row}",
+            f"mend the row, or name another column: dataset.roles.score=COLUMN (dataset.roles.label={column} for classes)",
+        )
+    )  # fmt: skip
 
 
 def _labelled(
     rows: Sequence[Mapping[str, Any]], column: str, classes: Sequence[str] | None, where: str
 ) -> tuple[Shape, dict[str, Any]]:
-    values = {str(row[column]).strip() for row in rows} - {"", "-", "None"}
-    if classes is None and values <= {"0", "1", "0.0", "1.0", "True", "False", "true", "false"}:
+    if classes is not None:
+        return "class_pair", {"classes": tuple(classes)}
+    values = {str(row[column]).strip() for row in rows if not is_missing(row[column])}
+    if "0" in values:
+        # Where ids begin at 0, -1 stands for a row without label.
+        values.discard("-1")
+    if values <= BINARY:
         return "labeled_pair", {}
-    if classes is None and all(_is_fraction(value) for value in values):
+    if any("." in value for value in values) and all(number_of(value) is not None for value in values):
         return "scored_pair", {"score_range": _range(rows, column, where)}
-    return "class_pair", {"classes": tuple(classes or sorted(values, key=_natural))}
-
-
-def _is_fraction(value: str) -> bool:
-    return bool(re.fullmatch(r"-?\d*\.\d+", value))
+    return "class_pair", {"classes": tuple(sorted(values, key=_natural))}
 
 
 def _natural(value: str) -> tuple[int, str]:
-    return (int(value), "") if value.isdigit() else (10**9, value)
+    """Sorts by the number a name ends with, then by name."""
+    digits = re.search(r"-?\d+$", value)
+    return (int(digits[0]) if digits else 0, value)

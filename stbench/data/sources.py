@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 HEAD_ROWS = 2000
+SPLITS = ("train", "validation", "test")
 SUFFIXES = {".csv": "csv", ".tsv": "csv", ".json": "json", ".jsonl": "json", ".parquet": "parquet", ".arrow": "arrow"}
 
 
@@ -46,7 +48,7 @@ class Source:
 
     @property
     def splits(self) -> list[str]:
-        return [split for split in ("train", "validation", "test") if self.files(split)]
+        return [split for split in SPLITS if self.files(split)]
 
     def digest(self) -> str:
         """Content of all files."""
@@ -60,11 +62,11 @@ def open_source(choice: DatasetChoice, store: Store) -> Source:
     """
     if choice.source == "python_docs":
         return Source(train=(_python_docs(store),))
-    found = {split: _files(getattr(choice, split) or [], split) for split in ("train", "validation", "test")}
-    problems = [item for files in found.values() for item in files if isinstance(item, Problem)]
+    problems: list[Problem] = []
+    found = {split: tuple(_files(getattr(choice, split) or [], split, problems)) for split in SPLITS}
     if problems:
         raise Refused(*problems)
-    return Source(**{split: tuple(item for item in files if isinstance(item, Path)) for split, files in found.items()})
+    return Source(**found)
 
 
 def head(files: Sequence[Path], name: str) -> Head:
@@ -73,36 +75,52 @@ def head(files: Sequence[Path], name: str) -> Head:
     Raises `Refused` when a file is empty or cannot be read.
     """
     heads = [_READERS[SUFFIXES[file.suffix]](file) for file in files]
-    for file, (_, rows, _) in zip(files, heads, strict=True):
+    for file, (names, rows, _) in zip(files, heads, strict=True):
         if not rows:
             raise Refused(Problem("this file has no rows", str(file), "check that it is the right file"))
+        if twice := sorted({column for column in names if names.count(column) > 1}):
+            what = f"several columns are called {', '.join(twice)}"
+            raise Refused(Problem(what, str(file), "give each column a name of its own"))
     columns = heads[0][0]
     for file, (others, _, _) in zip(files, heads, strict=True):
         if set(others) != set(columns):
-            where = f"{files[0]} and {file}"
-            raise Refused(Problem(f"the files have different columns: {', '.join(columns)} and {', '.join(others)}", where))
+            what = f"the files have different columns: {', '.join(columns)} and {', '.join(others)}"
+            raise Refused(Problem(what, f"{files[0]} and {file}", "give them the same columns"))
     rows = [row for _, some, _ in heads for row in some][:HEAD_ROWS]
     return Head(name, tuple(columns), tuple(rows), sum(count for _, _, count in heads), all(_small(file) for file in files))
 
 
 def load(files: Sequence[Path]) -> Dataset:
-    """All rows of `files`; the cells of csv and tsv files stay text, so that a missing value is not guessed."""
-    from datasets import Dataset, concatenate_datasets
+    """All rows of `files`; the cells of csv and tsv files stay text, so that a missing value is not guessed.
 
-    def one(file: Path) -> Dataset:
-        kind = SUFFIXES[file.suffix]
-        if kind == "csv":
-            delimiter = "\t" if file.suffix == ".tsv" else ","
-            with file.open(encoding="utf-8-sig", newline="") as stream:
-                names = next(csv.reader(stream, delimiter=delimiter))
-            return Dataset.from_csv(
-                str(file), sep=delimiter, dtype={name: "str" for name in names}, keep_default_na=False, encoding="utf-8-sig"
-            )
-        if kind == "json":
-            return Dataset.from_json(str(file))
-        return Dataset.from_parquet(str(file)) if kind == "parquet" else Dataset.from_file(str(file))
+    Raises `Refused` when a file beyond its head is not what its name says, or when the files do not go together.
+    """
+    from datasets import concatenate_datasets
+    from datasets.exceptions import DatasetGenerationError
 
-    return concatenate_datasets([one(file) for file in files])
+    try:
+        return concatenate_datasets([_load(file) for file in files])
+    except (DatasetGenerationError, ValueError, OSError) as error:
+        cause = str(error.__cause__ or error).strip().splitlines()[0]
+        where = ", ".join(map(str, files))
+        raise Refused(Problem(f"this cannot be read as a table: {cause}", where, "mend the file")) from error
+
+
+def _load(file: Path) -> Dataset:
+    from datasets import Dataset
+
+    kind = SUFFIXES[file.suffix]
+    if kind == "csv":
+        delimiter = _delimiter(file)
+        with file.open(encoding="utf-8-sig", newline="") as stream:
+            names = next(csv.reader(stream, delimiter=delimiter))
+        text = dict.fromkeys(names, "str")
+        return Dataset.from_csv(
+            str(file), sep=delimiter, dtype=text, keep_default_na=False, encoding="utf-8-sig"
+        )
+    if kind == "arrow":
+        return Dataset(_arrow_table(file))
+    return Dataset.from_json(str(file)) if kind == "json" else Dataset.from_parquet(str(file))
 
 
 def _python_docs(store: Store) -> Path:
@@ -119,8 +137,12 @@ def _python_docs(store: Store) -> Path:
     return store.product("data", key, build) / "python_docs.jsonl"
 
 
-def _files(names: Sequence[str], split: str) -> list[Path | Problem]:
-    return [_file(name, split) for name in names]
+def _files(names: Sequence[str], split: str, problems: list[Problem]) -> Iterator[Path]:
+    for found in (_file(name, split) for name in names):
+        if isinstance(found, Path):
+            yield found
+        else:
+            problems.append(found)
 
 
 def _file(name: str, split: str) -> Path | Problem:
@@ -131,9 +153,10 @@ def _file(name: str, split: str) -> Path | Problem:
     if path.is_file():
         return Problem(f"files of the kind '{path.suffix}' cannot be read", where, f"use one of {', '.join(SUFFIXES)}")
     siblings = [item.name for item in path.parent.iterdir()] if path.parent.is_dir() else []
-    match = closest(path.name, siblings)
-    mend = f"did you mean dataset.{split}={path.with_name(match)}?" if match else f"looked in {path.parent.resolve()}"
-    return Problem("there is no such file", where, mend)
+    if match := closest(path.name, siblings):
+        return Problem("there is no such file", where, f"did you mean dataset.{split}={path.with_name(match)}?")
+    readable = sorted(name for name in siblings if Path(name).suffix in SUFFIXES)[:8]
+    return Problem("there is no such file", where, f"in {path.parent.resolve()} there is {', '.join(readable) or 'none'}")
 
 
 def _small(file: Path) -> bool:
@@ -144,21 +167,35 @@ def _estimate(file: Path, read: int, rows: int) -> int:
     return rows if read >= file.stat().st_size else int(rows * file.stat().st_size / max(read, 1))
 
 
+def _delimiter(file: Path) -> str:
+    return "\t" if file.suffix == ".tsv" else ","
+
+
 def _read_csv(file: Path) -> tuple[list[str], list[dict[str, Any]], int]:
     csv.field_size_limit(2**27)
+    with file.open("rb") as raw, TextIOWrapper(raw, encoding="utf-8-sig", newline="") as stream:
+        reader = csv.DictReader(stream, delimiter=_delimiter(file), strict=True)
+        try:
+            return _head_of_csv(file, reader, raw.tell)
+        except (csv.Error, UnicodeDecodeError) as error:
+            mend = "save the file as UTF-8, with cells that hold quotes between quotes and those doubled"
+            raise Refused(Problem(f"this is not csv: {error}", f"{file}, line {reader.line_num}", mend)) from None
+
+
+def _head_of_csv(
+    file: Path, reader: csv.DictReader[str], tell: Callable[[], int]
+) -> tuple[list[str], list[dict[str, Any]], int]:
     rows: list[dict[str, Any]] = []
-    count = 0
-    with file.open(encoding="utf-8-sig", newline="") as stream:
-        reader = csv.DictReader(stream, delimiter="\t" if file.suffix == ".tsv" else ",")
-        columns = list(reader.fieldnames or [])
-        for row in reader:
-            if None in row or None in row.values():
-                raise Refused(_ragged(file, reader.line_num, len(columns), row))
-            count += 1
-            if len(rows) < HEAD_ROWS:
-                rows.append(row)
-            elif not _small(file):
-                return columns, rows, _estimate(file, stream.buffer.tell(), count)
+    count, counts_all = 0, _small(file)
+    columns = list(reader.fieldnames or [])
+    for row in reader:
+        if None in row or None in row.values():
+            raise Refused(_ragged(file, reader.line_num, len(columns), row))
+        count += 1
+        if len(rows) < HEAD_ROWS:
+            rows.append(row)
+        elif not counts_all:
+            return columns, rows, _estimate(file, tell(), count)
     return columns, rows, count
 
 
@@ -171,22 +208,27 @@ def _ragged(file: Path, line: int, expected: int, row: Mapping[Any, Any]) -> Pro
 
 
 def _read_json(file: Path) -> tuple[list[str], list[dict[str, Any]], int]:
-    with file.open(encoding="utf-8-sig") as stream:
-        start = stream.read(1)
-    return _read_array(file) if start == "[" else _read_lines(file)
+    with file.open(encoding="utf-8-sig", errors="replace") as stream:
+        start = stream.read(4096).lstrip()
+    rows, count = _read_array(file) if start.startswith("[") else _read_lines(file)
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    return columns, [{name: row.get(name) for name in columns} for row in rows], count
 
 
-def _read_array(file: Path) -> tuple[list[str], list[dict[str, Any]], int]:
+def _read_array(file: Path) -> tuple[list[dict[str, Any]], int]:
     try:
         rows = json.loads(file.read_text(encoding="utf-8-sig"))
     except json.JSONDecodeError as error:
-        raise Refused(Problem(f"this is not JSON: {error.msg}", f"{file}, line {error.lineno}")) from None
-    return list(rows[0]) if rows else [], rows[:HEAD_ROWS], len(rows)
+        where = f"{file}, line {error.lineno}"
+        raise Refused(Problem(f"this is not JSON: {error.msg}", where, "mend the file")) from None
+    except UnicodeDecodeError as error:
+        raise Refused(Problem(f"this is not UTF-8: {error}", str(file), "save the file as UTF-8")) from None
+    return [_object(row, f"{file}, row {number}") for number, row in enumerate(rows[:HEAD_ROWS], 1)], len(rows)
 
 
-def _read_lines(file: Path) -> tuple[list[str], list[dict[str, Any]], int]:
+def _read_lines(file: Path) -> tuple[list[dict[str, Any]], int]:
     rows: list[dict[str, Any]] = []
-    count = read = 0
+    count, read, counts_all = 0, 0, _small(file)
     with file.open("rb") as stream:
         for number, line in enumerate(stream, 1):
             read += len(line)
@@ -195,18 +237,23 @@ def _read_lines(file: Path) -> tuple[list[str], list[dict[str, Any]], int]:
             count += 1
             if len(rows) < HEAD_ROWS:
                 rows.append(_json_line(file, number, line))
-            elif not _small(file):
-                return list(rows[0]), rows, _estimate(file, read, count)
-    return list(rows[0]) if rows else [], rows, count
+            elif not counts_all:
+                return rows, _estimate(file, read, count)
+    return rows, count
 
 
 def _json_line(file: Path, number: int, line: bytes) -> dict[str, Any]:
     try:
         row = json.loads(line)
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise Refused(Problem(f"this line is not JSON: {error}", f"{file}, line {number}")) from None
+        mend = "mend the line: each holds one object, or the whole file is one array of objects"
+        raise Refused(Problem(f"this line is not JSON: {error}", f"{file}, line {number}", mend)) from None
+    return _object(row, f"{file}, line {number}")
+
+
+def _object(row: Any, where: str) -> dict[str, Any]:
     if not isinstance(row, dict):
-        raise Refused(Problem("each line must be an object such as {\"question\": …}", f"{file}, line {number}"))
+        raise Refused(Problem("a row must be an object", where, 'write it as {"question": …, "answer": …}'))
     return row
 
 
@@ -217,21 +264,30 @@ def _read_parquet(file: Path) -> tuple[list[str], list[dict[str, Any]], int]:
     try:
         table = ParquetFile(file)
     except ArrowInvalid as error:
-        raise Refused(Problem(f"this is not a Parquet file: {error}", str(file))) from None
+        raise Refused(Problem(f"this is not a Parquet file: {error}", str(file), "write the file anew")) from None
     first = next(table.iter_batches(HEAD_ROWS), None)
     rows = first.to_pylist() if first is not None else []
     return list(table.schema_arrow.names), rows, table.metadata.num_rows
 
 
 def _read_arrow(file: Path) -> tuple[list[str], list[dict[str, Any]], int]:
+    table = _arrow_table(file)
+    return list(table.column_names), table.slice(0, HEAD_ROWS).to_pylist(), table.num_rows
+
+
+def _arrow_table(file: Path) -> Any:
+    """Both kinds of Arrow files: streams, as `datasets` writes them, and files with a footer (Feather)."""
     import pyarrow
 
     with pyarrow.memory_map(str(file)) as stream:
         try:
-            table = pyarrow.ipc.open_stream(stream).read_all()
+            return pyarrow.ipc.open_stream(stream).read_all()
         except pyarrow.ArrowInvalid:
-            table = pyarrow.ipc.open_file(stream).read_all()
-    return list(table.column_names), table.slice(0, HEAD_ROWS).to_pylist(), table.num_rows
+            pass
+        try:
+            return pyarrow.ipc.open_file(stream).read_all()
+        except pyarrow.ArrowInvalid as error:
+            raise Refused(Problem(f"this is not an Arrow file: {error}", str(file), "write the file anew")) from None
 
 
 _READERS: dict[str, Callable[[Path], tuple[list[str], list[dict[str, Any]], int]]] = {

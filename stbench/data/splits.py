@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from stbench.config.sentence import Shape
-from stbench.data.roles import Mapped
+from stbench.data.roles import BINARY, Mapped, is_missing, number_of
 from stbench.errors import Problem, Refused
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 LARGEST_SHARE = 1000
 """A share of the training rows never holds out more rows than this."""
-_NO_LABEL = ("", "-", "-1", "None")
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,8 @@ def split(loaded: Mapping[str, Dataset], mapped: Mapping[str, Mapped], sizes: Si
     validation, test = (_cut(clean[name], sizes.evaluation_rows) for name in ("validation", "test"))
     for name, rows in (("training", train), ("selection", validation), ("test", test)):
         if not len(rows):
-            raise Refused(Problem(f"no {name} rows are left", "dataset", "give more rows, or a smaller dataset.test_size"))
+            mend = "give more rows, or hold out fewer: dataset.test_size=… dataset.validation_size=…"
+            raise Refused(Problem(f"no {name} rows are left", "dataset", mend))
     return Splits(train, validation, test, mapped["train"].shape, counts)
 
 
@@ -82,20 +82,23 @@ def _clean(rows: Dataset, mapped: Mapped, name: str, counts: dict[str, int]) -> 
     rows = rows.select_columns(list(mapped.columns.values()))
     rows = rows.rename_columns({column: role for role, column in mapped.columns.items() if column != role})
     rows = rows.select_columns(list(mapped.columns))
-    texts = [role for role in mapped.columns if role not in ("label", "score", "relevance", "documents")]
-    kept, seen = [], set()
+    cast = _caster(mapped)
+    kept: list[int] = []
+    values: list[Any] = []
+    seen: set[str] = set()
     for index, row in enumerate(rows):
-        if any(not isinstance(row[role], str) or not row[role].strip() for role in texts) or row.get("documents") == []:
-            _count(counts, f"rows without text ({name})")
-        elif "label" in row and str(row["label"]).strip() in _NO_LABEL:
-            _count(counts, f"rows without label ({name})")
-        elif (content := repr(list(row.values()))) in seen:
+        content = repr(list(row.values()))
+        if lacking := _lacking(row, mapped):
+            _count(counts, f"rows without {lacking} ({name})")
+        elif content in seen:
             _count(counts, f"repeated rows ({name})")
         else:
             seen.add(content)
             kept.append(index)
-    cast = _caster(mapped, name)
-    return rows.select(kept).map(cast, with_indices=True, desc=None) if cast else rows.select(kept)
+            values.append(cast(row, f"{name}, row {index + 1}"))
+    role = next((role for role in ("label", "score") if role in mapped.columns), None)
+    clean = rows.select(kept)
+    return clean.remove_columns(role).add_column(role, values) if role and kept else clean
 
 
 def _count(counts: dict[str, int], what: str, number: int = 1) -> None:
@@ -103,31 +106,67 @@ def _count(counts: dict[str, int], what: str, number: int = 1) -> None:
         counts[what] = counts.get(what, 0) + number
 
 
-def _caster(mapped: Mapped, name: str) -> Callable[[dict[str, Any], int], dict[str, Any]] | None:
+def _lacking(row: Mapping[str, Any], mapped: Mapped) -> str | None:
+    """What the row would need to be used: text, label or score."""
+    texts = [value for role, value in row.items() if role not in ("label", "score", "relevance", "documents")]
+    if "documents" in row:
+        texts += row["documents"] or [""]
+    if not all(map(_is_text, texts)):
+        return "text"
+    if "label" in row and (is_missing(row["label"]) or (_word(row["label"]) == "-1" and "-1" not in mapped.classes)):
+        return "label"
+    return "score" if "score" in row and is_missing(row["score"]) else None
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and bool(value.strip())
+
+
+def _word(value: Any) -> str:
+    return str(value).strip()
+
+
+def _caster(mapped: Mapped) -> Callable[[Mapping[str, Any], str], Any]:
+    """The label or score of a row as losses and evaluators expect it; the second argument says where the row stands."""
     if mapped.shape == "scored_pair":
         low, high = mapped.score_range or (0.0, 1.0)
-        scale, start = (high - low, low) if high > 1 or low < 0 else (1.0, 0.0)
-        return lambda row, index: {"score": _scaled(row["score"], start, scale or 1.0, f"{name}, row {index + 1}")}
+        start, scale = (low, high - low or 1.0) if high > 1 or low < 0 else (0.0, 1.0)
+        return lambda row, where: (_score(row["score"], where) - start) / scale
     if mapped.shape == "labeled_pair":
-        return lambda row, index: {"label": 1 if str(row["label"]).lower() in ("1", "1.0", "true") else 0}
+        return lambda row, where: _relevant(_word(row["label"]), where)
     if mapped.shape == "class_pair":
-        ids = {value: number for number, value in enumerate(mapped.classes)}
-        return lambda row, index: {"label": _class_id(str(row["label"]).strip(), ids, name)}
-    return None
+        ids = {str(number): number for number in range(len(mapped.classes))}
+        ids |= {name: number for number, name in enumerate(mapped.classes)}
+        return lambda row, where: _class_id(_word(row["label"]), ids, mapped.classes, where)
+    return _check_list if mapped.shape == "ranked_list" else lambda row, where: None
 
 
-def _scaled(value: Any, start: float, scale: float, where: str) -> float:
-    try:
-        return (float(value) - start) / scale
-    except (TypeError, ValueError):
-        raise Refused(Problem(f"the score {value!r} is not a number", where, "mend or remove the row")) from None
+def _check_list(row: Mapping[str, Any], where: str) -> None:
+    documents, relevance = row["documents"], row["relevance"] or []
+    if len(documents) != len(relevance) or any(number_of(value) is None for value in relevance):
+        what = f"{len(documents)} documents have the relevance values {relevance}"
+        raise Refused(Problem(what, where, "give each document one number"))
 
 
-def _class_id(value: str, ids: Mapping[str, int], name: str) -> int:
-    if value not in ids:
-        known = ", ".join(ids)
-        raise Refused(Problem(f"the class '{value}' does not occur in the training rows ({known})", name, "dataset.classes=[…] names all classes"))
-    return ids[value]
+def _score(value: Any, where: str) -> float:
+    number = number_of(value)
+    if number is None:
+        raise Refused(Problem(f"the score {value!r} is not a number", where, "mend or remove the row"))
+    return number
+
+
+def _relevant(label: str, where: str) -> int:
+    if label not in BINARY:
+        mend = "mend the row; for more than two classes name them all: dataset.classes=[A,B,C]"
+        raise Refused(Problem(f"the label '{label}' is neither 0 nor 1, as the first labels are", where, mend))
+    return int(label.lower() in ("1", "1.0", "true"))
+
+
+def _class_id(label: str, ids: Mapping[str, int], classes: Sequence[str], where: str) -> int:
+    if label not in ids:
+        what = f"the class '{label}' is not among those of the first training rows ({', '.join(classes)})"
+        raise Refused(Problem(what, where, f"name all classes: dataset.classes=[{','.join([*classes, label])}]"))
+    return ids[label]
 
 
 def _carve(rows: Dataset, size: int) -> tuple[Dataset, Dataset]:
@@ -148,14 +187,14 @@ def _carve(rows: Dataset, size: int) -> tuple[Dataset, Dataset]:
 def _cut(rows: Dataset, limit: int | None) -> Dataset:
     if limit is None or len(rows) <= limit:
         return rows
-    anchors = list(rows["anchor"])
-    order = sorted(range(len(rows)), key=lambda index: (content_hash(anchors[index]), index))
+    keys = [(content_hash(row["anchor"]), repr(list(row.values()))) for row in rows]
+    order = sorted(range(len(rows)), key=keys.__getitem__)
     return rows.select(sorted(order[:limit]))
 
 
 def _without(train: Dataset, held: list[Dataset], counts: dict[str, int]) -> Dataset:
     """Training rows that are not, word for word, also held out."""
-    texts = [role for role in train.column_names if role in ("anchor", "positive")]
+    texts = [role for role in ("anchor", "positive") if all(role in rows.column_names for rows in (train, *held))]
     seen = {tuple(content_hash(row[role]) for role in texts) for rows in held for row in rows}
     kept = [i for i, row in enumerate(train) if tuple(content_hash(row[role]) for role in texts) not in seen]
     _count(counts, "training rows that are also held out", len(train) - len(kept))

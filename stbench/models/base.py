@@ -19,8 +19,11 @@ Architecture = Literal["static", "encoder", "decoder"]
 
 _HUB_ID = re.compile(r"^[\w.-]+/[\w.-]+$")
 _DECODERS = frozenset(
-    "llama mistral qwen2 qwen3 qwen3_5 gemma gemma2 gemma3 gemma3_text gpt2 gpt_neo gpt_neox phi phi3 opt falcon olmo olmo2".split()
-)
+    (
+        "llama", "mistral", "qwen2", "qwen3", "qwen3_5", "gemma", "gemma2", "gemma3", "gemma3_text", "gpt2", "gpt_neo",
+        "gpt_neox", "phi", "phi3", "opt", "falcon", "olmo", "olmo2",
+    )
+)  # fmt: skip
 _MLM_HEADS = ("cls.predictions.transform", "lm_head.dense", "vocab_transform", "head.dense", "generator_lm_head")
 _SMALL_FILES = ("config.json", "modules.json", "sentence_bert_config.json", "tokenizer_config.json")
 
@@ -99,10 +102,11 @@ def _folder(path: str) -> Path | None:
         inside = sorted(item.parent.name for item in folder.glob("*/config.json"))
         hint = f"did you mean {path.rstrip('/')}/{inside[0]}?" if inside else "a model folder holds config.json or modules.json"
         raise Refused(Problem("this folder holds no model", f"base_model.path={path}", hint))
-    if _HUB_ID.match(path) and not path.startswith("."):
-        return None
-    siblings = [item.name for item in folder.parent.iterdir()] if folder.parent.is_dir() else []
+    siblings = [item.name for item in folder.parent.iterdir() if item.is_dir()] if folder.parent.is_dir() else []
     match = closest(folder.name, siblings)
+    # owner/name is a Hub id, unless a folder `owner` lies here with something in it that is called much the same.
+    if _HUB_ID.match(path) and not path.startswith(".") and match is None:
+        return None
     hint = f"did you mean {folder.parent / match}?" if match else "give a folder, or a Hub id such as owner/name"
     raise Refused(Problem("there is no such folder", f"base_model.path={path}", hint))
 
@@ -118,7 +122,9 @@ def _wordllama(name: str, folder: Path) -> Base:
 
 
 def _from_folder(name: str, folder: Path) -> Base:
-    files = {file: _json(folder / file) for file in _SMALL_FILES}
+    # Older sentence-transformers folders keep the transformer, and its config.json, in 0_Transformer.
+    inner = next(iter(sorted(folder.glob("0_*"))), folder)
+    files = {file: _json(folder / file) or _json(inner / file) for file in _SMALL_FILES}
     weights = sorted(folder.glob("*.safetensors")) or sorted(folder.glob("0_*/*.safetensors"))
     tensors: dict[str, tuple[str, tuple[int, ...]]] = {}
     for file in weights:
@@ -202,15 +208,26 @@ def _has_mlm_head(tensors: Iterable[str], config: Mapping[str, Any]) -> bool:
 
 
 def tensor_shapes(file: Path) -> dict[str, tuple[str, tuple[int, ...]]]:
-    """Name, type and shape of each tensor of a safetensors file, from its header alone."""
-    with file.open("rb") as stream:
-        (length,) = struct.unpack("<Q", stream.read(8))
-        header = json.loads(stream.read(length))
+    """Name, type and shape of each tensor of a safetensors file, from its header alone.
+
+    Raises `Refused` for another kind of file.
+    """
+    try:
+        with file.open("rb") as stream:
+            (length,) = struct.unpack("<Q", stream.read(8))
+            # The format's own bound; without it the length in a file of another kind would be read into memory.
+            header = json.loads(stream.read(length) if length <= 10**8 else b"")
+    except (struct.error, ValueError):
+        mend = "copy or download the weights anew (a Git LFS pointer stands for weights that were never fetched)"
+        raise Refused(Problem("this is no safetensors file", str(file), mend)) from None
     return {key: (item["dtype"], tuple(item["shape"])) for key, item in header.items() if key != "__metadata__"}
 
 
 def _json(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    try:
+        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    except ValueError as error:
+        raise Refused(Problem(f"this is not JSON: {error}", str(path), "copy or download the model anew")) from None
 
 
 def _most_common(items: Iterable[str]) -> str:

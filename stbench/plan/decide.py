@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
-from stbench.config.sentence import ModelType, Sentence, Shape
+from stbench.config.sentence import Model, ModelType, Sentence, Shape
+from stbench.errors import Problem, Refused
 from stbench.models.base import Base
 
 _BY_ARCHITECTURE: dict[str, dict[str, Any]] = {
@@ -13,6 +14,13 @@ _BY_ARCHITECTURE: dict[str, dict[str, Any]] = {
     "decoder": {"learning_rate": 1e-4},
 }
 """What static embeddings and decoders want, where their file suggests nothing."""
+
+
+def sparse_architecture(model: Model, base: Base) -> Literal["splade", "csr"]:
+    """The architecture of a sparse encoder: as asked, else by whether the base has a masked-LM head."""
+    if model.architecture in ("splade", "csr"):
+        return model.architecture  # type: ignore[return-value]
+    return "splade" if base.mlm_head or "SpladePooling" in base.modules else "csr"
 
 
 def head_is_trained(type_: ModelType, architecture: str | None, base: Base) -> bool:
@@ -32,7 +40,10 @@ class Defaults:
         self._base = base
 
     def resolved(self, option: str) -> tuple[Any, str]:
-        """(value, where it comes from)."""
+        """(value, where it comes from).
+
+        Raises `Refused` when it was not asked for and nothing suggests it, as with a model file of one's own.
+        """
         sentence = self._sentence
         asked = getattr(sentence.training, option, None)
         if asked is not None:
@@ -47,11 +58,12 @@ class Defaults:
         ):
             if found is not None:
                 return found, why
-        raise LookupError(option)
+        place = f"training.{option}"
+        raise Refused(Problem("neither base model, loss nor model type suggests a value", place, f"{place}=…"))
 
     def _for_new_head(self, option: str) -> Any:
         model = self._sentence.model
-        trained = head_is_trained(model.type, model.architecture, self._base)
+        trained = head_is_trained(model.type, sparse_architecture(model, self._base), self._base)
         return None if trained else getattr(model.new_head, option)
 
     @cached_property
@@ -76,7 +88,9 @@ class Defaults:
 
     @cached_property
     def max_seq_length(self) -> int | None:
-        """Tokens: as asked, else what the data set suggests, within what the base model reads."""
+        """Tokens: as asked, else what the data set suggests, within what the base model reads; None for static ones."""
+        if self._base.architecture == "static":
+            return None
         asked = self._sentence.training.max_seq_length
         most = self._sentence.base_model.max_seq_length or self._base.max_tokens
         suggested = self._sentence.dataset.suggests.max_seq_length

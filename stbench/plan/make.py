@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from stbench.cache import Store
@@ -19,11 +20,11 @@ from stbench.errors import Problem, Refused
 from stbench.models.base import Base, locate
 from stbench.models.build import Blueprint, default_pooling
 from stbench.plan import estimate
-from stbench.plan.decide import Defaults
+from stbench.plan.decide import Defaults, sparse_architecture
 from stbench.plan.explain import explain
 from stbench.plan.hardware import choose_device, choose_precision
 from stbench.plan.plan import DataPlan, EvaluatorPlan, LossPlan, Plan, TrainingPlan
-from stbench.plan.rules import Draft, problems
+from stbench.plan.rules import Draft, problems, targets_of
 
 
 def make_plan(sentence: Sentence, chosen: Mapping[str, str], run: str, store: Store) -> Plan:
@@ -36,10 +37,10 @@ def make_plan(sentence: Sentence, chosen: Mapping[str, str], run: str, store: St
     heads = {split: head(source.files(split), split) for split in source.splits}
     mapped = _map(sentence, heads, source.files("train")[0].name)
     shape = mapped["train"].shape
-    draft = Draft(sentence, dict(chosen), base, shape, "test" in heads)
+    draft = Draft(sentence, dict(chosen), base, shape)
     device, device_problem = choose_device(sentence.hardware)
     precision, why, precision_problem = choose_precision(sentence.precision, device, base.architecture == "static")
-    evaluator, evaluator_problem = _evaluator(sentence, mapped.get("test", mapped["train"]).shape, chosen["evaluator"])
+    evaluator, evaluator_problem = _evaluator(sentence, _judged_shapes(mapped), chosen["evaluator"])
     found = [*problems(draft), *filter(None, (device_problem, precision_problem, evaluator_problem))]
     if found or draft.loss is None or evaluator is None:
         raise Refused(*found)
@@ -56,7 +57,8 @@ def make_plan(sentence: Sentence, chosen: Mapping[str, str], run: str, store: St
 
 
 def base_of(name: str, choice: BaseModelChoice) -> Base:
-    return locate(name, choice.package, choice.path, choice.hub, choice.revision)
+    shown = Path(choice.path).name if choice.path else name
+    return locate(shown, choice.package, choice.path, choice.hub, choice.revision)
 
 
 def named_base(name: str, option: str) -> Base:
@@ -70,32 +72,43 @@ def named_base(name: str, option: str) -> Base:
 
 
 def _map(sentence: Sentence, heads: Mapping[str, Head], train_name: str) -> dict[str, Mapped]:
-    """Roles of each split; the others must have the shape of the training split."""
+    """Roles of each split; classes and the range of the scores are those of the training rows."""
     roles, classes = sentence.dataset.roles, sentence.dataset.classes
     train = map_roles(heads["train"].rows, heads["train"].columns, roles, classes, train_name)
     mapped = {"train": train}
     for split, rows in heads.items():
         if split != "train":
             own = map_roles(rows.rows, rows.columns, roles, classes or list(train.classes) or None, f"dataset.{split}")
-            mapped[split] = own
+            mapped[split] = replace(own, score_range=train.score_range or own.score_range)
     return mapped
 
 
-def _evaluator(sentence: Sentence, shape: Shape, name: str) -> tuple[EvaluatorPlan | None, Problem | None]:
-    type_, choice = sentence.model.type, sentence.evaluator
+def _judged_shapes(mapped: Mapping[str, Mapped]) -> list[Shape]:
+    """Shapes of the rows that choose the checkpoint and give the verdict; what has no file is held out of another."""
+    test = mapped.get("test") or mapped.get("validation") or mapped["train"]
+    return list(dict.fromkeys([test.shape, mapped.get("validation", mapped["train"]).shape]))
+
+
+def _evaluator(
+    sentence: Sentence, shapes: Sequence[Shape], name: str
+) -> tuple[EvaluatorPlan | None, Problem | None]:
+    type_, choice, shape = sentence.model.type, sentence.evaluator, shapes[0]
     if choice.kind == "auto":
         decided = choice.choose.get(type_, {}).get(shape)
         if decided is None:
             mend = "dataset.test=FILE with another shape, or another model type"
             return None, Problem(f"no evaluator of a {type_} reads {shape} rows", "evaluator=auto", mend)
         name = decided
-        given = choice.model_dump(include={"batch_size"}, exclude_unset=True)
+        given = choice.model_dump(include={"depth", "batch_size"}, exclude_none=True)
         choice = Evaluator.model_validate({**load("evaluator", name), **given})
+    shape = next((item for item in shapes if item not in choice.shapes), shape)
     if type_ not in choice.classes or shape not in choice.shapes:
         needed = f"{' or '.join(choice.classes)} with {' or '.join(choice.shapes)} rows"
-        return None, Problem(f"it judges {needed}, not {type_} with {shape} rows", f"evaluator={name}", "evaluator=auto")
+        mend = "validation and test rows of one shape" if len(shapes) > 1 else "evaluator=auto"
+        return None, Problem(f"it judges {needed}, not {type_} with {shape} rows", f"evaluator={name}", mend)
     cls = choice.classes[type_]
-    return EvaluatorPlan(name, choice.kind, cls, choice.metric, choice.statistic, choice.depth, choice.batch_size), None
+    sizes = choice.depth or 10, choice.batch_size or 64
+    return EvaluatorPlan(name, choice.kind, cls, choice.metric, choice.statistic, *sizes), None
 
 
 def _data(
@@ -108,9 +121,7 @@ def _data(
     defaults: Defaults,
 ) -> DataPlan:
     shape = mapped["train"].shape
-    targets = list(loss.shapes or sentence.loss.shapes)
-    if sentence.negatives.when == "always" and shape == "pair":
-        targets = [target for target in targets if target != "pair"] or targets
+    targets = targets_of(sentence, loss)
     steps = _prefer_n_tuple(path(shape, targets, sentence.negatives.when in ("needed", "always")) or [], targets)
     mines = any(step.mines for step in steps)
     needs_miner = mines or (evaluator.kind == "reranking" and shape == "pair")
@@ -133,8 +144,8 @@ def _data(
 
 def _prefer_n_tuple(steps: list[Conversion], targets: list[Shape]) -> list[Conversion]:
     """Where a loss takes several negatives a row, mining gives it all of them at once."""
-    if len(steps) == 1 and steps[0].mines and steps[0].target == "triplet" and "n_tuple" in targets:
-        return path("pair", ["n_tuple"]) or steps
+    if steps and steps[-1].mines and steps[-1].target == "triplet" and "n_tuple" in targets:
+        return path(steps[0].source, ["n_tuple"]) or steps
     return steps
 
 
@@ -146,7 +157,7 @@ def _blueprint(
         type=sentence.model.type, base=base, device=device, max_seq_length=defaults.max_seq_length,
         pooling=None if base.modules else (sentence.base_model.pooling or default_pooling(base)),
         num_labels=classes or 1, activation=loss.activation or "identity",
-        architecture=sentence.model.architecture or "splade", embedding_dim=sentence.model.embedding_dim,
+        architecture=sparse_architecture(sentence.model, base), embedding_dim=sentence.model.embedding_dim,
     )  # fmt: skip
 
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
+from pydantic import ValidationError
+
 from stbench.config.discovery import choices, load
-from stbench.config.sentence import Loss, LossForType, Sentence, Shape
+from stbench.config.sentence import Loss, LossForType, Regularizers, Sentence, Shape
 from stbench.data.shapes import path, reachable
 from stbench.errors import Problem
 from stbench.models.base import Base
+from stbench.plan.decide import sparse_architecture
 
 
 @dataclass(frozen=True)
@@ -20,12 +24,16 @@ class Draft:
     chosen: dict[str, str]
     base: Base
     shape: Shape
-    files: bool
-    """Whether test rows come in files of their own."""
+    """Shape of the training rows as they come."""
+
+    @property
+    def architecture(self) -> str:
+        return sparse_architecture(self.sentence.model, self.base)
 
     @property
     def loss(self) -> LossForType | None:
-        return self.sentence.loss.types.get(self.sentence.model.type)
+        """The loss's entry for this model type and, of a sparse encoder, its architecture."""
+        return entry_for(self.sentence.loss, self.sentence.model.type, self.architecture)
 
 
 Rule = Callable[[Draft], Iterator[Problem]]
@@ -39,12 +47,12 @@ def problems(draft: Draft) -> list[Problem]:
 def loss_has_model_type(draft: Draft) -> Iterator[Problem]:
     """A loss is trained with the model types that its file names."""
     type_ = draft.sentence.model.type
-    if draft.loss is None:
-        fitting = losses_for(type_, draft.shape)
+    if type_ not in draft.sentence.loss.types:
+        fitting = losses_for(type_, draft.shape, draft.architecture)
         yield Problem(
             f"the loss '{draft.chosen['loss']}' does not exist for {type_}",
             f"loss={draft.chosen['loss']} model={type_}",
-            f"losses for this model and data: {_named('loss', fitting)}",
+            f"losses for this model and data: {_named('loss', fitting) or 'none'}",
         )
 
 
@@ -60,14 +68,16 @@ def base_fits_model_type(draft: Draft) -> Iterator[Problem]:
 
 def sparse_architecture_agrees(draft: Draft) -> Iterator[Problem]:
     """The SPLADE loss ruins an auto-encoder, and the auto-encoder's loss has nothing to rebuild in SPLADE."""
-    wanted = draft.sentence.model.architecture
-    if draft.loss is None or wanted is None or draft.loss.architecture == wanted:
+    entries = draft.sentence.loss.types.get(draft.sentence.model.type)
+    if not entries or draft.loss is not None:
         return
-    other = [name for name in losses_for("sparse_encoder", draft.shape, wanted)]
+    (belongs,) = {entry.architecture for entry in entries}
+    other = losses_for("sparse_encoder", draft.shape, draft.architecture)
+    why = "" if draft.sentence.model.architecture == draft.architecture else ", since the base has no masked-LM head"
     yield Problem(
-        f"the loss '{draft.chosen['loss']}' belongs to the {draft.loss.architecture} architecture, the model is {wanted}",
-        f"loss={draft.chosen['loss']} model.architecture={wanted}",
-        f"model.architecture={draft.loss.architecture}, or {_named('loss', other)}",
+        f"the loss '{draft.chosen['loss']}' belongs to the {belongs} architecture, the model is {draft.architecture}{why}",
+        f"loss={draft.chosen['loss']} model.architecture={draft.sentence.model.architecture}",
+        f"{_named('loss', other)}, or model.architecture={belongs}",
     )
 
 
@@ -76,7 +86,7 @@ def splade_needs_tokens(draft: Draft) -> Iterator[Problem]:
     if draft.sentence.model.architecture == "splade" and draft.base.architecture == "decoder":
         yield Problem(
             "a decoder has no masked-LM head", f"base_model={draft.chosen['base_model']} model.architecture=splade",
-            "a base with such a head (base_model=bert), or model.architecture=csr loss=reconstruction",
+            "a base with such a head (base_model=bert), or model.architecture=csr",
         )  # fmt: skip
 
 
@@ -84,7 +94,7 @@ def data_reaches_loss(draft: Draft) -> Iterator[Problem]:
     """There must be a way through the graph of conversions from the shape of the data to one the loss takes."""
     if draft.loss is None:
         return
-    targets = draft.loss.shapes or draft.sentence.loss.shapes
+    targets = targets_of(draft.sentence, draft.loss)
     mining = draft.sentence.negatives.when in ("needed", "always")
     if path(draft.shape, targets, mining) is not None:
         return
@@ -92,7 +102,7 @@ def data_reaches_loss(draft: Draft) -> Iterator[Problem]:
     if not mining and path(draft.shape, targets) is not None:
         yield Problem(f"this loss needs hard negatives, which {draft.shape} data has not", where, "negatives=auto mines them")
         return
-    fitting = losses_for(draft.sentence.model.type, draft.shape, draft.sentence.model.architecture)
+    fitting = losses_for(draft.sentence.model.type, draft.shape, draft.architecture)
     yield Problem(
         f"it needs rows of shape {' or '.join(targets)}, the data is {draft.shape}, and no conversion leads there",
         where,
@@ -108,6 +118,36 @@ def in_batch_needs_such_a_loss(draft: Draft) -> Iterator[Problem]:
         )  # fmt: skip
 
 
+def mined_where_said(draft: Draft) -> Iterator[Problem]:
+    """Negatives that were asked for and then not mined would leave their author in the belief that they were."""
+    negatives = draft.sentence.negatives
+    if draft.loss is None or _mines(draft, draft.loss):
+        return
+    if negatives.when == "always":
+        what = f"the loss '{draft.chosen['loss']}' takes {draft.shape} rows as they are, so nothing is mined"
+        yield Problem(what, "negatives=mined", "negatives=auto, or another loss")
+    elif negatives.num is not None:
+        yield Problem("nothing is mined here", f"negatives.num={negatives.num}", "negatives=mined, or leave it out")
+
+
+def regularizers_have_a_loss(draft: Draft) -> Iterator[Problem]:
+    """Only sparse losses have the SPLADE regularisers."""
+    if draft.loss and not draft.loss.regularized and draft.sentence.loss.regularizers != Regularizers():
+        yield Problem(
+            f"{draft.loss.cls} has no regularisers", "loss.regularizers", "model=sparse_encoder, or leave them out"
+        )
+
+
+def pooling_is_free(draft: Draft) -> Iterator[Problem]:
+    """The folder of a finished model says how it pools."""
+    pooling = draft.sentence.base_model.pooling
+    if pooling and draft.base.modules and draft.sentence.model.type == "sentence_transformer":
+        yield Problem(
+            f"{draft.base.name} pools as its own modules say ({' → '.join(draft.base.modules)})",
+            f"base_model.pooling={pooling}", "leave it out, or choose a plain transformer such as base_model=bert",
+        )  # fmt: skip
+
+
 def cached_loss_without_checkpointing(draft: Draft) -> Iterator[Problem]:
     """Both compute activations a second time; together they crash."""
     if draft.loss and draft.loss.cls.startswith("Cached") and draft.sentence.training.gradient_checkpointing:
@@ -118,28 +158,34 @@ def cached_loss_without_checkpointing(draft: Draft) -> Iterator[Problem]:
 
 
 def length_within_base(draft: Draft) -> Iterator[Problem]:
-    """Beyond its position embeddings a model cannot read."""
-    wanted = draft.sentence.training.max_seq_length
-    if wanted and draft.base.positions and wanted > draft.base.positions:
+    """Beyond its position embeddings a model cannot read; static embeddings read everything."""
+    asked = draft.sentence.training.max_seq_length
+    option = "training.max_seq_length" if asked else "base_model.max_seq_length"
+    wanted = asked or draft.sentence.base_model.max_seq_length
+    if wanted and draft.base.architecture == "static":
+        yield Problem("static embeddings read texts of any length", f"{option}={wanted}", "leave it out")
+    elif wanted and draft.base.positions and wanted > draft.base.positions:
         yield Problem(
-            f"the base model reads at most {draft.base.positions} tokens", f"training.max_seq_length={wanted}",
-            f"training.max_seq_length={draft.base.positions}",
+            f"the base model reads at most {draft.base.positions} tokens", f"{option}={wanted}",
+            f"{option}={draft.base.positions}",
         )  # fmt: skip
 
 
 def mining_window_holds_enough(draft: Draft) -> Iterator[Problem]:
     """The window of ranks must hold as many candidates as negatives are wanted."""
     negatives = draft.sentence.negatives
+    wanted = negatives.num or draft.sentence.loss.suggests.num_negatives or 1
     room = negatives.range_max - negatives.range_min
-    if room < (negatives.num or 1):
+    if room < wanted:
         yield Problem(
             f"ranks {negatives.range_min} to {negatives.range_max} hold {max(room, 0)} candidates, fewer than the"
-            f" {negatives.num or 1} negatives wanted",
-            "negatives.range_max", f"negatives.range_max={negatives.range_min + 10 * (negatives.num or 1)}",
+            f" {wanted} negatives wanted",
+            "negatives.range_max", f"negatives.range_max={negatives.range_min + 10 * wanted}",
         )  # fmt: skip
 
 
-def eval_steps_below_end(draft: Draft) -> Iterator[Problem]:
+def eval_steps_are_whole(draft: Draft) -> Iterator[Problem]:
+    """From 1 upwards it counts steps, below 1 it is a share of them; 2.5 is neither."""
     steps = draft.sentence.training.eval_steps
     if steps is not None and steps > 1 and steps != int(steps):
         yield Problem(
@@ -155,22 +201,46 @@ RULES: tuple[Rule, ...] = (
     splade_needs_tokens,
     data_reaches_loss,
     in_batch_needs_such_a_loss,
+    mined_where_said,
+    regularizers_have_a_loss,
+    pooling_is_free,
     cached_loss_without_checkpointing,
     length_within_base,
     mining_window_holds_enough,
-    eval_steps_below_end,
+    eval_steps_are_whole,
 )
 
 
-def losses_for(type_: str, shape: Shape, architecture: str | None = None) -> list[str]:
+def targets_of(sentence: Sentence, loss: LossForType) -> list[Shape]:
+    """Shapes that the loss takes, less those that the choice of negatives rules out."""
+    shapes = list(loss.shapes or sentence.loss.shapes)
+    if sentence.negatives.when == "always":
+        return [shape for shape in shapes if shape != "pair"] or shapes
+    return ["pair"] if sentence.negatives.when == "in_batch" and "pair" in shapes else shapes
+
+
+def _mines(draft: Draft, loss: LossForType) -> bool:
+    mining = draft.sentence.negatives.when in ("needed", "always")
+    return any(step.mines for step in path(draft.shape, targets_of(draft.sentence, loss), mining) or ())
+
+
+def entry_for(loss: Loss, type_: str, architecture: str) -> LossForType | None:
+    """What the loss says for this model type; only sparse encoders have a choice of architecture."""
+    entries = loss.types.get(type_, [])  # type: ignore[call-overload]
+    fits = (entry for entry in entries if type_ != "sparse_encoder" or entry.architecture == architecture)
+    return next(fits, None)
+
+
+def losses_for(type_: str, shape: Shape, architecture: str = "splade") -> list[str]:
     """Names of the losses that `type_` can be trained with on rows of `shape`, conversions included."""
     shapes = reachable(shape)
     found = []
     for name in choices()["loss"]:
-        loss = Loss.model_validate(load("loss", name))
-        entry = loss.types.get(type_)  # type: ignore[call-overload]
-        if entry and shapes & set(entry.shapes or loss.shapes) and architecture in (None, entry.architecture):
-            found.append(name)
+        with suppress(ValidationError):  # somebody's own file may be unfinished, and is no offer then
+            loss = Loss.model_validate(load("loss", name))
+            entry = entry_for(loss, type_, architecture)
+            if entry and shapes & set(entry.shapes or loss.shapes):
+                found.append(name)
     return found
 
 

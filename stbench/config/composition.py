@@ -1,0 +1,65 @@
+"""What Hydra says when a sentence cannot be composed, said in stbench's own words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from stbench.config.discovery import choices, load
+from stbench.config.suggest import did_you_mean
+from stbench.errors import Problem, Refused
+
+
+def refusal(error: Exception) -> Refused | None:
+    """The refusal that `error` stands for; None when it is no matter of composition."""
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+    from yaml import MarkedYAMLError  # type: ignore[import-untyped]
+
+    if isinstance(error, MarkedYAMLError):
+        mark = error.problem_mark
+        where = f"{mark.name}, line {mark.line + 1}" if mark else ""
+        return Refused(Problem(f"this is not YAML: {error.problem}", where, "mend the file"))
+    if isinstance(error, HydraException | OmegaConfBaseException | ValueError):
+        return Refused(_problem(error))
+    return None
+
+
+def _problem(error: Exception) -> Problem:
+    text = str(error)
+    found = re.match(r"Could not override '([\w.]+)'", text)
+    if found and found[1].partition(".")[0] in choices():
+        return _misplaced(found[1])
+    if found := re.search(r"In '(.+?)': Could not (?:find|load) '(\w+)/(.+?)'", text):
+        file, group, name = found.groups()
+        mend = did_you_mean(name, choices().get(group, {}), group + ": {}")
+        return Problem(f"there is no {group} called '{name}'", f"the defaults of {file}", mend)
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    cause = str(error.__cause__).splitlines()[:1] if error.__cause__ else []
+    what, *more = [*lines, *cause] or [type(error).__name__]
+    return Problem(what, mend=" ".join(more[:2]))
+
+
+def _misplaced(key: str) -> Problem:
+    """An option that there is, but not with what was chosen."""
+    group = key.partition(".")[0]
+    owners = [f"{group}={name}" for name in _owners(key)]
+    mend = f"say {' or '.join(owners)}, or leave it out" if owners else "leave it out"
+    return Problem(f"the {group} that was chosen has no such option", key, mend)
+
+
+def _owners(key: str) -> Iterator[str]:
+    group, *path = key.split(".")
+    for name in choices().get(group, {}):
+        content = load(group, name)
+        if _holds(content.get(group, content), path):
+            yield name
+
+
+def _holds(tree: Any, path: list[str]) -> bool:
+    for part in path:
+        if not isinstance(tree, Mapping) or part not in tree:
+            return False
+        tree = tree[part]
+    return True
