@@ -23,13 +23,14 @@ def checked(config: DictConfig) -> Sentence:
 
     Raises `Refused` with every missing, unknown, mistyped and out-of-range value at once.
     """
-    missing = OmegaConf.missing_keys(config)
+    try:
+        missing = OmegaConf.missing_keys(config)
+        tree = OmegaConf.to_container(config, resolve=not missing)
+    except OmegaConfBaseException as error:
+        mend = "the value refers to an option that there is not"
+        raise Refused(Problem(str(error).splitlines()[0], str(error.full_key or ""), mend)) from None
     if missing:
         raise Refused(*(_missing(key) for key in sorted(missing)))
-    try:
-        tree = OmegaConf.to_container(config, resolve=True)
-    except OmegaConfBaseException as error:
-        raise Refused(Problem(str(error).splitlines()[0], str(error.full_key or ""))) from None
     assert isinstance(tree, dict)
     return from_tree({str(key): value for key, value in tree.items() if key not in _NOT_OPTIONS})
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,8 @@ def run_name(sentence: Sentence, chosen: Mapping[str, str]) -> str:
     if sentence.training.trial:
         words.append("trial")
     text = json.dumps(meaning(sentence), sort_keys=True, separators=(",", ":"))
-    return "-".join([*words, hashlib.sha256(text.encode()).hexdigest()[:8]])
+    plain = [re.sub(r"[^\w.-]+", "_", word) for word in words]
+    return "-".join([*plain, hashlib.sha256(text.encode()).hexdigest()[:8]])
 
 
 def _base(sentence: Sentence, name: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from stbench.cache import Store, key_of
 from stbench.config.sentence import Shape
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from datasets import Dataset
+    from sentence_transformers import SentenceTransformer
 
     from stbench.models.miner import Miner
 
@@ -61,19 +62,24 @@ def mine(pairs: Dataset, target: Shape, settings: MiningSettings, miner: Miner, 
     key = key_of("mined", target, asdict(settings), miner.digest, texts)
 
     def build(folder: Path) -> None:
-        _mine(pairs, target, settings, miner).to_parquet(str(folder / "mined.parquet"))
+        mined = _mine(pairs, target, settings, miner)
+        if not len(mined):
+            raise Refused(_none_found(len(pairs), settings))
+        mined.to_parquet(str(folder / "mined.parquet"))
 
     rows = Dataset.from_parquet(str(store.product("mined", key, build) / "mined.parquet"))
-    shortfall = len(set(pairs["anchor"])) - len(set(rows["anchor"]))
-    if not len(rows):
-        raise Refused(
-            Problem(
-                f"none of the {len(pairs):,} pairs has {settings.num} admissible negatives",
-                "negatives",
-                f"negatives.num={max(1, settings.num // 2)}, or negatives.relative_margin=0, or negatives.range_min=0",
-            )
-        )
-    return Mined(rows, shortfall)
+    return Mined(rows, len(set(pairs["anchor"])) - len(set(rows["anchor"])))
+
+
+def _none_found(pairs: int, settings: MiningSettings) -> Problem:
+    softer = {
+        f"negatives.num={settings.num // 2}": settings.num > 1,
+        "negatives.range_min=0": settings.range_min > 0,
+        "negatives.relative_margin=null": settings.relative_margin is not None,
+        "negatives.max_score=null": settings.max_score is not None,
+    }
+    offers = [option for option, helps in softer.items() if helps] or ["more pairs"]
+    return Problem(f"none of the {pairs:,} pairs has {settings.num} admissible negatives", "negatives", ", or ".join(offers))
 
 
 def candidates(queries: Sequence[str], documents: Sequence[str], depth: int, miner: Miner, store: Store) -> list[list[int]]:
@@ -101,13 +107,29 @@ def candidates(queries: Sequence[str], documents: Sequence[str], depth: int, min
     return [[position[distinct[hit]] for hit in hits] for hits in ranks]
 
 
+class _Quiet:
+    """A bi-encoder without bars of its own, which the library's mining always draws."""
+
+    def __init__(self, model: SentenceTransformer) -> None:
+        self._model = model
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
+
+    def encode_query(self, texts: list[str], **settings: Any) -> Any:
+        return self._model.encode_query(texts, **{**settings, "show_progress_bar": False})
+
+    def encode_document(self, texts: list[str], **settings: Any) -> Any:
+        return self._model.encode_document(texts, **{**settings, "show_progress_bar": False})
+
+
 def _mine(pairs: Dataset, target: Shape, settings: MiningSettings, miner: Miner) -> Dataset:
     from sentence_transformers.util import mine_hard_negatives
 
     random.seed(settings.seed)
     mined = mine_hard_negatives(
         pairs,
-        miner.load(),
+        _Quiet(miner.load()),
         anchor_column_name="anchor",
         positive_column_name="positive",
         num_negatives=settings.num,

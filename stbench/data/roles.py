@@ -32,6 +32,8 @@ USUAL_NAMES: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 BINARY = frozenset(("0", "1", "0.0", "1.0", "True", "False", "true", "false"))
 """How a label says irrelevant or relevant."""
+UNLABELLED = frozenset(("-1", "-1.0"))
+"""Where ids begin at 0, these stand for a row without label."""
 _NEGATIVE = re.compile(r"^neg(ative)?(_?\d+)?$")
 
 
@@ -225,9 +227,8 @@ def _labelled(
     if classes is not None:
         return "class_pair", {"classes": tuple(classes)}
     values = {str(row[column]).strip() for row in rows if not is_missing(row[column])}
-    if "0" in values:
-        # Where ids begin at 0, -1 stands for a row without label.
-        values.discard("-1")
+    if values & {"0", "0.0"}:
+        values -= UNLABELLED
     if values <= BINARY:
         return "labeled_pair", {}
     if any("." in value for value in values) and all(number_of(value) is not None for value in values):

@@ -107,16 +107,16 @@ def load(files: Sequence[Path]) -> Dataset:
 
 
 def _load(file: Path) -> Dataset:
-    from datasets import Dataset
+    from datasets import Dataset, Features, Value
 
     kind = SUFFIXES[file.suffix]
     if kind == "csv":
         delimiter = _delimiter(file)
         with file.open(encoding="utf-8-sig", newline="") as stream:
             names = next(csv.reader(stream, delimiter=delimiter))
-        text = dict.fromkeys(names, "str")
+        text = Features({name: Value("string") for name in names})
         return Dataset.from_csv(
-            str(file), sep=delimiter, dtype=text, keep_default_na=False, encoding="utf-8-sig"
+            str(file), features=text, sep=delimiter, keep_default_na=False, encoding="utf-8-sig"
         )
     if kind == "arrow":
         return Dataset(_arrow_table(file))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from stbench.config.sentence import Shape
-from stbench.data.roles import BINARY, Mapped, is_missing, number_of
+from stbench.data.roles import BINARY, UNLABELLED, Mapped, is_missing, number_of
 from stbench.errors import Problem, Refused
 
 if TYPE_CHECKING:
@@ -90,8 +90,8 @@ def _clean(rows: Dataset, mapped: Mapped, name: str, counts: dict[str, int]) -> 
         content = repr(list(row.values()))
         if lacking := _lacking(row, mapped):
             _count(counts, f"rows without {lacking} ({name})")
-        elif content in seen:
-            _count(counts, f"repeated rows ({name})")
+        elif name == "train" and content in seen:  # held-out files stay whole: their scores compare with published ones
+            _count(counts, "repeated rows (train)")
         else:
             seen.add(content)
             kept.append(index)
@@ -113,7 +113,7 @@ def _lacking(row: Mapping[str, Any], mapped: Mapped) -> str | None:
         texts += row["documents"] or [""]
     if not all(map(_is_text, texts)):
         return "text"
-    if "label" in row and (is_missing(row["label"]) or (_word(row["label"]) == "-1" and "-1" not in mapped.classes)):
+    if "label" in row and (is_missing(row["label"]) or _word(row["label"]) in UNLABELLED - set(mapped.classes)):
         return "label"
     return "score" if "score" in row and is_missing(row["score"]) else None
 

@@ -30,7 +30,7 @@ def build_evaluator(
     evaluator: Recorder = wrap(cls)(
         **inputs, name=name, batch_size=plan.batch_size, show_progress_bar=False, write_csv=False
     )
-    evaluator.precision = precision
+    evaluator.autocast_mode = precision
     evaluator.sample_ids = ids
     evaluator.work = _texts(inputs)
     return evaluator

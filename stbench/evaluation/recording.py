@@ -29,7 +29,7 @@ class Recorder(Protocol):
     primary_metric: str | None
     greater_is_better: bool
     sample_ids: list[str]
-    precision: Mode
+    autocast_mode: Mode
     work: int
 
     def __call__(self, model: Any, *args: Any, **kwargs: Any) -> dict[str, float]: ...
@@ -51,12 +51,15 @@ def _recording(base: type[BaseEvaluator]) -> type[Any]:
     class Recording(base):  # type: ignore[valid-type, misc]
         outcomes: Outcomes
         sample_ids: list[str]
-        precision: Mode = "fp32"
+        # Not "precision": the library's similarity evaluator has an attribute of that name.
+        autocast_mode: Mode = "fp32"
         work: int = 0
+        # Some evaluators of the library never set it.
+        greater_is_better: bool = True
 
         def __call__(self, model: Any, *args: Any, **kwargs: Any) -> dict[str, float]:
             self.outcomes = {}
-            with autocast(self.precision, model.device.type):
+            with autocast(self.autocast_mode, model.device.type):
                 metrics: dict[str, float] = super().__call__(model, *args, **kwargs)
             self.outcomes["id"] = np.array(self.sample_ids)
             return metrics
@@ -158,8 +161,6 @@ def per_prediction(base: type[BaseEvaluator]) -> type[Any]:
             self.outcomes["prediction"] = predicted.argmax(axis=1) if predicted.ndim == 2 else predicted
             targets = self.labels if hasattr(self, "labels") else self.scores
             self.outcomes["target"] = np.asarray(targets, dtype=np.float64)
-            if self.primary_metric is None:
-                self.primary_metric = next(key for key in metrics if key.endswith("spearman"))
             return metrics
 
     return PerPrediction

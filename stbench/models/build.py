@@ -34,7 +34,8 @@ def build(blueprint: Blueprint, seed: int) -> BaseModel:
     from transformers import set_seed
 
     set_seed(seed)
-    model = _BUILDERS[blueprint.type](blueprint)
+    # Static embeddings come in the type they were stored in, whatever `model_kwargs` say.
+    model: BaseModel = _BUILDERS[blueprint.type](blueprint).float()
     if blueprint.max_seq_length is not None and blueprint.base.architecture != "static":
         model.max_seq_length = blueprint.max_seq_length
     return model
@@ -87,10 +88,21 @@ def _sparse_encoder(blueprint: Blueprint) -> SparseEncoder:
     from sentence_transformers.sparse_encoder.modules import SpladePooling
 
     base = blueprint.base
-    if blueprint.architecture == "csr" or "SpladePooling" in base.modules:
+    if "SpladePooling" in base.modules or (base.modules and blueprint.architecture == "csr"):
         return SparseEncoder(base.location, device=blueprint.device, revision=base.revision, model_kwargs=_fp32())
-    modules = [_transformer(base, "fill-mask"), SpladePooling(pooling_strategy="max")]
+    if blueprint.architecture == "csr":
+        modules = [*_pooled(base, blueprint.pooling), _auto_encoder(base)]
+    else:
+        modules = [_transformer(base, "fill-mask"), SpladePooling(pooling_strategy="max")]
     return SparseEncoder(modules=modules, device=blueprint.device)
+
+
+def _auto_encoder(base: Base) -> Any:
+    """The sizes that the library gives it on top of a sentence-transformers model."""
+    from sentence_transformers.sparse_encoder.modules import SparseAutoEncoder
+
+    width = base.dimensions
+    return SparseAutoEncoder(width, hidden_dim=4 * width, k=width // 4, k_aux=width // 2)
 
 
 def _multi_vector_encoder(blueprint: Blueprint) -> MultiVectorEncoder:
@@ -127,8 +139,11 @@ def _fp32() -> dict[str, Any]:
 def _transformer(base: Base, task: Literal["feature-extraction", "fill-mask"]) -> Any:
     from sentence_transformers.base.modules import Transformer
 
-    kwargs = {**_fp32(), **({"revision": base.revision} if base.revision else {})}
-    return Transformer(base.location, transformer_task=task, model_kwargs=kwargs)
+    revision = {"revision": base.revision} if base.revision else {}
+    return Transformer(
+        base.location, transformer_task=task, model_kwargs={**_fp32(), **revision}, processor_kwargs=revision,
+        config_kwargs=revision,
+    )  # fmt: skip
 
 
 def _pooled(base: Base, pooling: str | None) -> list[Any]:

@@ -19,7 +19,7 @@ _BY_ARCHITECTURE: dict[str, dict[str, Any]] = {
 def sparse_architecture(model: Model, base: Base) -> Literal["splade", "csr"]:
     """The architecture of a sparse encoder: as asked, else by whether the base has a masked-LM head."""
     if model.architecture in ("splade", "csr"):
-        return model.architecture  # type: ignore[return-value]
+        return model.architecture
     return "splade" if base.mlm_head or "SpladePooling" in base.modules else "csr"
 
 

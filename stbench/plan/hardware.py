@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import shutil
 import subprocess
 from dataclasses import dataclass
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
 
@@ -87,13 +89,17 @@ def _cpu_flags() -> set[str]:
 
 
 def _nvidia() -> Machine | None:
+    """The first GPU, as its driver describes it; None where there is none, it is hidden, or torch cannot use it."""
     program = shutil.which("nvidia-smi")
-    if program is None or not Path("/dev/nvidia0").exists():
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1")
+    if program is None or hidden or version("torch").endswith("+cpu"):
         return None
     query = [program, "--query-gpu=name,compute_cap,memory.total", "--format=csv,noheader,nounits"]
     try:
         answer = subprocess.run(query, capture_output=True, text=True, timeout=10, check=True).stdout
         name, capability, memory = (part.strip() for part in answer.splitlines()[0].split(","))
+        number = float(capability)
     except (OSError, subprocess.SubprocessError, ValueError, IndexError):
         return None
-    return Machine("cuda", name, float(capability) >= 8.0, int(memory) * 2**20, float(capability))
+    # Where GPU and processor share their memory the driver names no amount.
+    return Machine("cuda", name, number >= 8.0, int(memory) * 2**20 if memory.isdigit() else None, number)

@@ -120,8 +120,11 @@ def in_batch_needs_such_a_loss(draft: Draft) -> Iterator[Problem]:
 
 def mined_where_said(draft: Draft) -> Iterator[Problem]:
     """Negatives that were asked for and then not mined would leave their author in the belief that they were."""
+    if draft.loss is None:
+        return
     negatives = draft.sentence.negatives
-    if draft.loss is None or _mines(draft, draft.loss):
+    steps = path(draft.shape, targets_of(draft.sentence, draft.loss), negatives.when in ("needed", "always"))
+    if steps is None or any(step.mines for step in steps):
         return
     if negatives.when == "always":
         what = f"the loss '{draft.chosen['loss']}' takes {draft.shape} rows as they are, so nothing is mined"
@@ -217,11 +220,6 @@ def targets_of(sentence: Sentence, loss: LossForType) -> list[Shape]:
     if sentence.negatives.when == "always":
         return [shape for shape in shapes if shape != "pair"] or shapes
     return ["pair"] if sentence.negatives.when == "in_batch" and "pair" in shapes else shapes
-
-
-def _mines(draft: Draft, loss: LossForType) -> bool:
-    mining = draft.sentence.negatives.when in ("needed", "always")
-    return any(step.mines for step in path(draft.shape, targets_of(draft.sentence, loss), mining) or ())
 
 
 def entry_for(loss: Loss, type_: str, architecture: str) -> LossForType | None:

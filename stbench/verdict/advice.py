@@ -141,7 +141,8 @@ def hard_negatives(facts: Facts) -> Advice | None:
 
 
 def small_batch(facts: Facts) -> Advice | None:
-    bigger = min(BIG_BATCH, facts.train_rows // 10)
+    # A power of two, as batch sizes usually are.
+    bigger = min(BIG_BATCH, 1 << (max(1, facts.train_rows // 10).bit_length() - 1))
     if not facts.in_batch or facts.batch_size >= SMALL_BATCH or bigger <= facts.batch_size:
         return None
     return Advice(

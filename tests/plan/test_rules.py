@@ -1,0 +1,208 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stbench.config.discovery import choices
+from stbench.config.sentence import Shape
+from stbench.data.shapes import COLUMNS
+from stbench.errors import Problem
+from stbench.plan import rules
+from stbench.plan.rules import RULES, Draft, Rule, losses_for, problems, targets_of
+
+Drafts = Callable[..., Draft]
+STATIC = {"architecture": "static", "positions": None, "max_tokens": None, "mlm_head": False}
+DECODER = {"architecture": "decoder", "mlm_head": False}
+
+
+@pytest.fixture
+def draft(say: Callable[..., Any], a_base: Callable[..., Any]) -> Drafts:
+    """What is known of a sentence before it is planned, with a tiny encoder as its base unless told otherwise."""
+
+    def made(*words: str, shape: Shape = "pair", base: dict[str, Any] | None = None) -> Draft:
+        said = say("base_model=bert", *words)
+        return Draft(said.sentence, said.chosen, a_base(**(base or {})), shape)
+
+    return made
+
+
+def only(rule: Rule, draft: Draft) -> Problem:
+    """The problem that `rule` finds, which is all there is to find."""
+    (problem,) = rule(draft)
+    assert problems(draft) == [problem]
+    assert problem.mend
+    return problem
+
+
+def test_a_loss_is_refused_for_a_model_type_it_has_no_class_for(draft: Drafts) -> None:
+    problem = only(rules.loss_has_model_type, draft("loss=listwise"))
+    assert "does not exist for sentence_transformer" in problem.what
+    assert "loss=contrastive" in problem.mend
+    assert not problems(draft("loss=contrastive"))
+
+
+def test_static_embeddings_are_refused_for_models_that_read_tokens_in_context(draft: Drafts) -> None:
+    for type_ in ("cross_encoder", "sparse_encoder", "multi_vector_encoder"):
+        problem = only(rules.base_fits_model_type, draft(f"model={type_}", "loss=contrastive", base=STATIC))
+        assert "base_model=minilm" in problem.mend
+        assert "model=sentence_transformer" in problem.mend
+        assert not problems(draft(f"model={type_}", "loss=contrastive"))
+    assert not problems(draft("model=sentence_transformer", base=STATIC))
+
+
+@pytest.mark.parametrize("words", [["model.architecture=csr"], []])
+def test_a_splade_loss_is_refused_for_an_auto_encoder(words: list[str], draft: Drafts) -> None:
+    base = {"mlm_head": False}
+    problem = only(rules.sparse_architecture_agrees, draft("model=sparse_encoder", "loss=triplet", *words, base=base))
+    assert "belongs to the splade architecture, the model is csr" in problem.what
+    assert ("no masked-LM head" in problem.what) == (not words)
+    assert "model.architecture=splade" in problem.mend
+    assert "loss=contrastive" in problem.mend
+    assert not problems(draft("model=sparse_encoder", "loss=triplet", "model.architecture=splade", base=base))
+    assert not problems(draft("model=sparse_encoder", "loss=contrastive", *words, base=base))
+
+
+def test_splade_is_refused_for_a_decoder(draft: Drafts) -> None:
+    words = ["model=sparse_encoder", "loss=contrastive"]
+    problem = only(rules.splade_needs_tokens, draft(*words, "model.architecture=splade", base=DECODER))
+    assert "base_model=bert" in problem.mend
+    assert "model.architecture=csr" in problem.mend
+    assert not problems(draft(*words, "model.architecture=splade"))
+    assert not problems(draft(*words, "model.architecture=csr", base=DECODER))
+
+
+def test_data_that_no_conversion_brings_to_the_loss_is_refused_with_losses_that_it_feeds(draft: Drafts) -> None:
+    problem = only(rules.data_reaches_loss, draft("model=cross_encoder", "loss=listwise", shape="scored_pair"))
+    assert "needs rows of shape ranked_list, the data is scored_pair" in problem.what
+    assert problem.mend.endswith(": loss=regression")
+    assert not problems(draft("model=cross_encoder", "loss=regression", shape="scored_pair"))
+
+
+def test_a_loss_without_its_negatives_is_refused_where_mining_is_off(draft: Drafts) -> None:
+    problem = only(rules.data_reaches_loss, draft("loss=triplet", "negatives=none"))
+    assert problem.mend == "negatives=auto mines them"
+    assert not problems(draft("loss=triplet", "negatives=auto"))
+    assert not problems(draft("loss=triplet", "negatives=none", shape="triplet"))
+
+
+def test_in_batch_negatives_are_refused_for_a_loss_that_has_none(draft: Drafts) -> None:
+    words = ["loss=pointwise", "negatives=in_batch"]
+    problem = only(rules.in_batch_needs_such_a_loss, draft(*words, shape="labeled_pair"))
+    assert problem.mend == "loss=contrastive, or negatives=auto"
+    assert not problems(draft("loss=contrastive", "negatives=in_batch", shape="labeled_pair"))
+    assert not problems(draft("loss=pointwise", "negatives=auto", shape="labeled_pair"))
+
+
+@pytest.mark.parametrize(("loss", "shape"), [("triplet", "triplet"), ("contrastive", "n_tuple"), ("pointwise", "labeled_pair")])
+def test_mining_that_would_not_happen_is_refused(loss: str, shape: Shape, draft: Drafts) -> None:
+    problem = only(rules.mined_where_said, draft(f"loss={loss}", "negatives=mined", shape=shape))
+    assert problem.mend.startswith("negatives=auto")
+    assert not problems(draft(f"loss={loss}", "negatives=auto", shape=shape))
+    assert not problems(draft(f"loss={loss}", "negatives=mined", shape="pair"))
+
+
+@pytest.mark.parametrize("words", [[], ["negatives=none"], ["negatives=in_batch"]])
+def test_a_number_of_negatives_that_nobody_mines_is_refused(words: list[str], draft: Drafts) -> None:
+    problem = only(rules.mined_where_said, draft("negatives.num=5", *words))
+    assert problem.mend.startswith("negatives=mined")
+    assert not problems(draft("negatives.num=5", "negatives=mined"))
+
+
+def test_regularisers_are_refused_for_a_loss_without_them(draft: Drafts) -> None:
+    problem = only(rules.regularizers_have_a_loss, draft("loss.regularizers.query=0.1"))
+    assert "model=sparse_encoder" in problem.mend
+    assert not problems(draft("loss.regularizers.query=0.1", "model=sparse_encoder"))
+
+
+def test_pooling_is_refused_for_a_folder_that_has_its_own(draft: Drafts) -> None:
+    base = {"modules": ("Transformer", "Pooling")}
+    problem = only(rules.pooling_is_free, draft("base_model.pooling=cls", base=base))
+    assert "Transformer → Pooling" in problem.what
+    assert not problems(draft("base_model.pooling=cls"))
+
+
+def test_a_cached_loss_is_refused_with_gradient_checkpointing(draft: Drafts, workplace: Path) -> None:
+    file = workplace / "conf" / "loss" / "cached.yaml"
+    file.parent.mkdir(parents=True)
+    types = "types: {sentence_transformer: {class: CachedMultipleNegativesRankingLoss}}"
+    file.write_text(f"defaults: [contrastive, _self_]\n{types}\n", encoding="utf-8")
+    found = draft("loss=cached", "training.gradient_checkpointing=true")
+    problem = only(rules.cached_loss_without_checkpointing, found)
+    assert problem.mend == "training.gradient_checkpointing=false"
+    assert not problems(draft("loss=cached", "training.gradient_checkpointing=false"))
+    assert not problems(draft("loss=contrastive", "training.gradient_checkpointing=true"))
+
+
+@pytest.mark.parametrize("option", ["training.max_seq_length", "base_model.max_seq_length"])
+def test_texts_longer_than_the_base_reads_are_refused(option: str, draft: Drafts) -> None:
+    problem = only(rules.length_within_base, draft(f"{option}=513"))
+    assert problem.mend == f"{option}=512"
+    assert not problems(draft(problem.mend))
+    assert not problems(draft(f"{option}=99999", base={"positions": None}))
+
+
+def test_a_length_is_refused_for_static_embeddings(draft: Drafts) -> None:
+    problem = only(rules.length_within_base, draft("training.max_seq_length=64", base=STATIC))
+    assert problem.mend == "leave it out"
+    assert not problems(draft(base=STATIC))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["loss=triplet", "negatives.num=3", "negatives.range_max=2"],
+        ["loss=triplet", "negatives.range_min=100"],
+        ["model=cross_encoder", "loss=listwise", "negatives.range_max=4"],
+    ],
+)
+def test_a_window_with_too_few_ranks_is_refused(words: list[str], draft: Drafts) -> None:
+    problem = only(rules.mining_window_holds_enough, draft(*words))
+    assert problem.mend.startswith("negatives.range_max=")
+    assert not problems(draft(*words, problem.mend))
+
+
+def test_two_and_a_half_steps_are_refused(draft: Drafts) -> None:
+    problem = only(rules.eval_steps_are_whole, draft("training.eval_steps=2.5"))
+    assert problem.mend == "training.eval_steps=2"
+    for right in (problem.mend, "training.eval_steps=0.5", "training.eval_steps=1"):
+        assert not problems(draft(right))
+
+
+def test_every_rule_has_its_test() -> None:
+    source = Path(__file__).read_text(encoding="utf-8")
+    assert not [rule.__name__ for rule in RULES if f"rules.{rule.__name__}" not in source]
+
+
+def test_all_problems_are_found_at_once(draft: Drafts) -> None:
+    found = problems(draft("loss=listwise", "training.eval_steps=2.5", "training.max_seq_length=9999"))
+    assert len(found) == 3
+
+
+@pytest.mark.parametrize(
+    ("negatives", "targets"),
+    [("auto", ["pair", "triplet", "n_tuple"]), ("mined", ["triplet", "n_tuple"]), ("in_batch", ["pair"])],
+)
+def test_the_choice_of_negatives_narrows_what_a_loss_takes(negatives: str, targets: list[str], draft: Drafts) -> None:
+    sentence = draft(f"negatives={negatives}")
+    assert sentence.loss is not None
+    assert targets_of(sentence.sentence, sentence.loss) == targets
+
+
+@pytest.mark.parametrize("shape", COLUMNS)
+@pytest.mark.parametrize("type_", choices()["model"])
+def test_losses_that_are_offered_work(type_: str, shape: Shape, draft: Drafts) -> None:
+    for name in losses_for(type_, shape):
+        assert not problems(draft(f"model={type_}", f"loss={name}", shape=shape))
+
+
+def test_a_broken_file_of_ones_own_is_no_offer(workplace: Path) -> None:
+    folder = workplace / "conf" / "loss"
+    folder.mkdir(parents=True)
+    (folder / "mine.yaml").write_text("summary: not yet finished\n", encoding="utf-8")
+    (folder / "other.yaml").write_text("defaults: [contrastive, _self_]\nsummary: finished\n", encoding="utf-8")
+    found = losses_for("sentence_transformer", "pair")
+    assert "mine" not in found
+    assert "other" in found
