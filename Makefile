@@ -30,7 +30,8 @@ rerank: $(READY) ## train a cross-encoder with Lambda loss on mined lists
 sweep: $(READY) ## three learning rates, one run each
 	$(STBENCH) -m training.learning_rate=1e-2,3e-2,1e-1 $(ARGS)
 
-ui: $(READY) ## what MLflow has tracked, at http://127.0.0.1:5000
+ui: $(READY) ## what MLflow has tracked, in the browser
+	@echo 'open http://127.0.0.1:5000/#/experiments/1?workflowType=machine_learning'
 	$(VENV)/bin/mlflow ui --backend-store-uri sqlite:///logs/mlflow.db --host 127.0.0.1 --port 5000
 
 test: $(READY) ## all tests

@@ -27,9 +27,7 @@ Mode = Literal["on", "off", "refresh"]
 
 _MAKING = ".making"
 _TAG = "CACHEDIR.TAG"
-_TAG_SIGNATURE = (
-    "Signature: 8a477f597d28d172789f06886806bc55\n# Made by stbench: may be deleted at any time.\n"
-)
+_TAG_SIGNATURE = "Signature: 8a477f597d28d172789f06886806bc55\n# Made by stbench: may be deleted at any time.\n"
 _SETTLED_NS = 2 * 10**9
 
 

@@ -17,7 +17,6 @@ from stbench.errors import Problem, Refused
 if TYPE_CHECKING:
     from stbench.plan.plan import Plan
     from stbench.records.folder import Summary
-    from stbench.verdict.judge import Verdict
 
 _COLOURS = {"WIN": "bold green", "MARGINAL": "bold yellow", "REGRESSION": "bold red"}
 _NARROWEST_PIPE = 140
@@ -69,11 +68,16 @@ def list_choices(words: Sequence[str]) -> int:
     unknown = [word for word in groups if word not in found]
     if unknown:
         raise Refused(
-            *(Problem(f"there is no group '{word}'", f"list {word}", did_you_mean(word, found, "list {}")) for word in unknown)
+            *(
+                Problem(f"there is no group '{word}'", f"list {word}", did_you_mean(word, found, "list {}"))
+                for word in unknown
+            )
         )
     out = _console()
     for group in groups or sorted(found):
-        table = Table(title=f"[bold]{group}[/]", title_justify="left", show_header=False, box=None, padding=(0, 2, 0, 2))
+        table = Table(
+            title=f"[bold]{group}[/]", title_justify="left", show_header=False, box=None, padding=(0, 2, 0, 2)
+        )
         for name, choice in sorted(found[group].items()):
             table.add_row(f"[cyan]{group}={name}[/]", escape(choice.summary))
         out.print(table)
@@ -83,20 +87,32 @@ def list_choices(words: Sequence[str]) -> int:
 def show_plan(plan: Plan) -> None:
     """All decisions with their reasons, three sample rows, and what the run will need."""
     out = _console()
-    table = Table(title=f"[bold]Plan[/] {escape(plan.run)}", title_justify="left", box=None, padding=(0, 2, 0, 0), show_header=False)
+    table = Table(
+        title=f"[bold]Plan[/] {escape(plan.run)}",
+        title_justify="left",
+        box=None,
+        padding=(0, 2, 0, 0),
+        show_header=False,
+    )
     table.add_column(style="cyan", no_wrap=True)
     table.add_column(overflow="fold")
     table.add_column(style="dim", overflow="fold")
     for decision in plan.decisions:
         table.add_row(decision.what, escape(decision.value), escape(decision.why))
     memory, disk = plan.memory_bytes / 2**30, plan.disk_bytes / 2**20
-    table.add_row("needs", f"about {memory:.1f} GiB of memory, {disk:,.0f} MiB of disk", "weights, optimiser, activations; checkpoints")
+    table.add_row(
+        "needs",
+        f"about {memory:.1f} GiB of memory, {disk:,.0f} MiB of disk",
+        "weights, optimiser, activations; checkpoints",
+    )
     out.print(table)
     out.print("[cyan]samples[/]")
     mapped = plan.data.mapped["train"]
     for number, row in enumerate(plan.data.heads["train"].rows[:3], 1):
         for role, column in mapped.columns.items():
-            out.print(f"  {number} [dim]{role}[/] {escape(_short(row[column], 110))}", no_wrap=True, overflow="ellipsis")
+            out.print(
+                f"  {number} [dim]{role}[/] {escape(_short(row[column], 110))}", no_wrap=True, overflow="ellipsis"
+            )
 
 
 def plan_text(plan: Plan) -> str:
@@ -121,7 +137,15 @@ def note(text: str) -> None:
 @contextmanager
 def progress(what: str, total: int | None = None) -> Iterator[Callable[..., None]]:
     """A bar on stderr while a stage runs; yields `advance(done, text="")`, which sets how much is done."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        SpinnerColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
     out = _console(stderr=True)
     columns = (
@@ -183,7 +207,9 @@ def show_finished(run: str, line: str, outcome: str, report: str, changed: Seque
     out = _console()
     out.print(f"[green]✓[/] {escape(run)} has already run; [bold]force=true[/] starts over", soft_wrap=True)
     for file in changed:
-        out.print(f"[yellow]![/] {escape(file)} has changed since; [bold]force=true[/] takes the change in", soft_wrap=True)
+        out.print(
+            f"[yellow]![/] {escape(file)} has changed since; [bold]force=true[/] takes the change in", soft_wrap=True
+        )
     out.print(f"[cyan]report[/] {escape(report)}", soft_wrap=True)
     show_verdict_line(line, outcome)
 

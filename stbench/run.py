@@ -71,7 +71,7 @@ def run(sentence: Sentence, chosen: Mapping[str, str], command: str, folder: Run
         final = stages.final(evaluators)
         verdict = stages.verdict(baseline, final, sentence)
         stages.save(splits)
-        summary = record.finish(verdict, baseline, final, trained, splits)
+        summary = record.finish(verdict, baseline, final, trained, splits, stages.truncated(splits))
     console.show_summary(summary)
     return 3 if verdict.outcome in GATED[sentence.verdict.fail_on] else 0
 

@@ -72,7 +72,13 @@ class Stages:
         with self._timed("evaluators"), console.progress("preparing evaluation"):
             return {
                 name: build_evaluator(
-                    plan.evaluator, plan.blueprint.type, getattr(splits, name), name, plan.precision, self._miner, self._store
+                    plan.evaluator,
+                    plan.blueprint.type,
+                    getattr(splits, name),
+                    name,
+                    plan.precision,
+                    self._miner,
+                    self._store,
                 )
                 for name in SPLITS
             }
@@ -80,11 +86,16 @@ class Stages:
     def baseline(self, splits: Splits, evaluators: Mapping[str, Recorder]) -> dict[str, Scores]:
         from stbench.evaluation.baseline import untouched
 
-        with self._timed("baseline"), console.progress("scoring the untouched model") as advance:
-            with self._watching(advance, list(evaluators.values())):
-                scores = untouched(self._plan, splits, evaluators, lambda: self._model, self._store)
+        with (
+            self._timed("baseline"),
+            console.progress("scoring the untouched model") as advance,
+            self._watching(advance, list(evaluators.values())),
+        ):
+            scores = untouched(self._plan, splits, evaluators, lambda: self._model, self._store)
         test = scores["test"]
-        console.say(f"baseline: {readable(test.primary)} {test.score:.4f} on the test split ({self._record.seconds['baseline']:.1f} s)")
+        console.say(
+            f"baseline: {readable(test.primary)} {test.score:.4f} on the test split ({self._record.seconds['baseline']:.1f} s)"
+        )
         return scores
 
     def train(self, splits: Splits, evaluators: Mapping[str, Recorder], baseline: Mapping[str, Scores]) -> Trained:
@@ -98,9 +109,16 @@ class Stages:
         primary = baseline["validation"].primary
         with self._timed("training"), console.progress("training", self._plan.training.steps) as advance:
             shown = _Shown(advance, baseline["validation"].score)
-            watchers = Watchers(shown.step, lambda entry, step: (shown.log(entry), self._record.step(entry, step))[0])
+            watchers = Watchers(shown.step, [shown.log, self._record.step])
             trained = train(
-                self._plan, self._model, loss, splits.train, evaluators["validation"], primary, self._record.checkpoints, watchers
+                self._plan,
+                self._model,
+                loss,
+                splits.train,
+                evaluators["validation"],
+                primary,
+                self._record.checkpoints,
+                watchers,
             )
         seconds = self._record.seconds["training"]
         console.say(f"training: {trained.last_step:,} steps, best at step {trained.best_step} ({seconds:.1f} s)")
@@ -109,9 +127,12 @@ class Stages:
     def final(self, evaluators: Mapping[str, Recorder]) -> Scores:
         from stbench.evaluation.baseline import final
 
-        with self._timed("final score"), console.progress("scoring the best checkpoint") as advance:
-            with self._watching(advance, [evaluators["test"]]):
-                return final(self._plan, evaluators["test"], self._model)
+        with (
+            self._timed("final score"),
+            console.progress("scoring the best checkpoint") as advance,
+            self._watching(advance, [evaluators["test"]]),
+        ):
+            return final(self._plan, evaluators["test"], self._model)
 
     def verdict(self, baseline: Mapping[str, Scores], final: Scores, sentence: Sentence) -> Verdict:
         dims = active_dims(final)
@@ -126,6 +147,11 @@ class Stages:
 
         with self._timed("saving"), console.progress("saving and checking the model"):
             save(self._model, self._plan, self._record.model_folder, splits.test)
+
+    def truncated(self, splits: Splits) -> float:
+        from stbench.models.length import truncated_share
+
+        return truncated_share(self._model, splits.test, self._plan.blueprint.max_seq_length)
 
     @cached_property
     def _model(self) -> Any:
@@ -167,7 +193,7 @@ class _Shown:
     def step(self, done: int, total: int) -> None:
         self._advance(done, f"{self._loss} {self._score}", total)
 
-    def log(self, entry: Mapping[str, Any]) -> None:
+    def log(self, entry: Mapping[str, Any], step: int) -> None:
         if "loss" in entry:
             self._loss = f"loss {entry['loss']:.4f}"
         if "score" in entry:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import struct
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -138,6 +139,35 @@ def command(capfd: pytest.CaptureFixture[str]) -> Iterator[Callable[..., tuple[i
         return code, said.out, said.err
 
     return called
+
+
+@pytest.fixture(scope="session")
+def write_model() -> Callable[..., Path]:
+    """A model folder of nothing but small files and the header of its weights: all that a plan reads."""
+
+    def write(folder: Path, config: Mapping[str, Any], tensors: Mapping[str, Sequence[int]], **files: Any) -> Path:
+        folder.mkdir(parents=True, exist_ok=True)
+        header = {
+            name: {"dtype": "F32", "shape": list(shape), "data_offsets": [0, 0]} for name, shape in tensors.items()
+        }
+        text = json.dumps({"__metadata__": {"format": "pt"}, **header}).encode()
+        (folder / "model.safetensors").write_bytes(struct.pack("<Q", len(text)) + text)
+        for name, content in {"config": config, **files}.items():
+            (folder / f"{name}.json").write_text(json.dumps(content), encoding="utf-8")
+        return folder
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def encoder(tmp_path_factory: pytest.TempPathFactory, write_model: Callable[..., Path]) -> Path:
+    """The folder of a small encoder with a masked-LM head."""
+    config = {
+        "model_type": "bert", "architectures": ["BertForMaskedLM"], "hidden_size": 64, "vocab_size": 1000,
+        "num_hidden_layers": 2, "num_attention_heads": 4, "max_position_embeddings": 128,
+    }  # fmt: skip
+    tensors = {"bert.embeddings.word_embeddings.weight": (1000, 64), "cls.predictions.transform.dense.weight": (64, 64)}
+    return write_model(tmp_path_factory.mktemp("models") / "tiny", config, tensors)
 
 
 @pytest.fixture

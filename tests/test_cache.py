@@ -201,9 +201,7 @@ def test_a_folder_of_links_has_the_digest_of_what_they_lead_to(tmp_path: Path) -
     assert digest_of(linked) != with_dangling
 
 
-def test_a_settled_file_is_read_once_and_a_changed_one_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_settled_file_is_read_once_and_a_changed_one_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "weights"
     reads: list[str] = []
     read = cache._read_digest
@@ -357,9 +355,7 @@ def test_folders_that_the_store_did_not_make_are_never_evicted(tmp_path: Path) -
     assert (tmp_path / "scores/own/notes").exists()
 
 
-def test_a_product_taken_while_eviction_counts_is_spared(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_product_taken_while_eviction_counts_is_spared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     place = Store(tmp_path, "on").product("scores", KEYS[0], writes("x" * 1000))
     counted = cache._products
 
@@ -440,7 +436,5 @@ for number in range(40):
     for worker in workers:
         worker.communicate()
     assert [worker.returncode for worker in workers] == [0] * 4
-    assert all(
-        (tmp_path / "scores" / key / "x").stat().st_size == 1000 for key in contents(tmp_path, "scores")
-    )
+    assert all((tmp_path / "scores" / key / "x").stat().st_size == 1000 for key in contents(tmp_path, "scores"))
     assert in_work(tmp_path) == []

@@ -56,7 +56,12 @@ def build() -> Tiny:
     _save(masked.half(), root / "half")
     _save(BertModel(_bert_config(), add_pooling_layer=False), root / "plain")
     return Tiny(
-        root / "masked", root / "plain", root / "half", _pooled(root), _static(root / "static"), _decoder(root / "decoder")
+        root / "masked",
+        root / "plain",
+        root / "half",
+        _pooled(root),
+        _static(root / "static"),
+        _decoder(root / "decoder"),
     )
 
 

@@ -118,7 +118,11 @@ def _choices(said: Namespace) -> dict[str, dict[str, Choice]]:
     if not folder.is_dir():
         siblings = [item.name for item in folder.parent.iterdir()] if folder.parent.is_dir() else []
         match = closest(folder.name, siblings)
-        mend = f"did you mean --config-dir {folder.with_name(match)}?" if match else "give a folder with groups in it, as conf has"
+        mend = (
+            f"did you mean --config-dir {folder.with_name(match)}?"
+            if match
+            else "give a folder with groups in it, as conf has"
+        )
         raise Refused(Problem("there is no such folder", f"--config-dir {said.config_dir}", mend))
     return choices(folder.resolve())
 
@@ -177,7 +181,9 @@ def _unknown(override: Override, vocabulary: Vocabulary) -> Iterable[Problem]:
     elif override.is_delete():
         yield Problem("options cannot be taken away", text, f"say what it is to be instead: {key}=…")
     elif override.package is not None:
-        yield Problem(f"'@{override.package}' has no meaning here", text, f"did you mean {key}={text.partition('=')[2]}?")
+        yield Problem(
+            f"'@{override.package}' has no meaning here", text, f"did you mean {key}={text.partition('=')[2]}?"
+        )
     elif key in vocabulary.groups:
         yield from _unknown_choices(override, vocabulary.groups[key])
 
@@ -211,7 +217,9 @@ def _unknown_key(key: str, text: str, vocabulary: Vocabulary) -> Problem:
     if option and group in vocabulary.groups:
         inside = [name.removeprefix(group + ".") for name in vocabulary.options if name.startswith(group + ".")]
         match = closest(option, inside)
-        offer = f"did you mean {group}.{match}={value}?" if match else f"options of {group}: {', '.join(sorted(inside))}"
+        offer = (
+            f"did you mean {group}.{match}={value}?" if match else f"options of {group}: {', '.join(sorted(inside))}"
+        )
         if group == "training":
             offer += f" (any argument of the library: training.extra.{option}={value})"
         return Problem(f"there is no option '{key}'", text, offer)

@@ -134,7 +134,9 @@ class LossForType(Group):
     architecture: Literal["splade", "csr"] = "splade"
 
 
-ByArchitecture = Annotated[list[LossForType], BeforeValidator(lambda value: value if isinstance(value, list) else [value])]
+ByArchitecture = Annotated[
+    list[LossForType], BeforeValidator(lambda value: value if isinstance(value, list) else [value])
+]
 """One entry, or for sparse encoders one for each architecture."""
 
 

@@ -79,10 +79,14 @@ def _none_found(pairs: int, settings: MiningSettings) -> Problem:
         "negatives.max_score=null": settings.max_score is not None,
     }
     offers = [option for option, helps in softer.items() if helps] or ["more pairs"]
-    return Problem(f"none of the {pairs:,} pairs has {settings.num} admissible negatives", "negatives", ", or ".join(offers))
+    return Problem(
+        f"none of the {pairs:,} pairs has {settings.num} admissible negatives", "negatives", ", or ".join(offers)
+    )
 
 
-def candidates(queries: Sequence[str], documents: Sequence[str], depth: int, miner: Miner, store: Store) -> list[list[int]]:
+def candidates(
+    queries: Sequence[str], documents: Sequence[str], depth: int, miner: Miner, store: Store
+) -> list[list[int]]:
     """For each query the `depth` documents (their positions) that the miner finds most similar, best first."""
     import json
 
@@ -95,7 +99,9 @@ def candidates(queries: Sequence[str], documents: Sequence[str], depth: int, min
 
         model = miner.load()
         found = semantic_search(
-            model.encode_query(list(queries), convert_to_tensor=True, normalize_embeddings=True, show_progress_bar=False),
+            model.encode_query(
+                list(queries), convert_to_tensor=True, normalize_embeddings=True, show_progress_bar=False
+            ),
             model.encode_document(distinct, convert_to_tensor=True, normalize_embeddings=True, show_progress_bar=False),
             top_k=depth,
         )

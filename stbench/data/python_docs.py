@@ -140,9 +140,7 @@ def _sharing_lines(docstring: ast.stmt, lines: list[str], instead: str) -> list[
     """The code left of the docstring and right of it with `instead` between, as one line, or none where all are empty."""
     # Offsets count UTF-8 bytes.
     before = lines[docstring.lineno - 1].encode()[: docstring.col_offset].decode()
-    after = (
-        lines[(docstring.end_lineno or docstring.lineno) - 1].encode()[docstring.end_col_offset :].decode()
-    )
+    after = lines[(docstring.end_lineno or docstring.lineno) - 1].encode()[docstring.end_col_offset :].decode()
     after = after.lstrip(" \t;")
     if after.startswith("#"):
         after = ""

@@ -107,7 +107,9 @@ def _said(columns: Sequence[str], said: Roles, where: str) -> dict[str, str]:
     problems += [Problem(f"the column '{name}' cannot play two roles", where, "name one role for it") for name in twice]
     rivals = [role for role in ("negatives", "label", "score") if getattr(said, role)]
     if len(rivals) > 1:
-        problems.append(Problem(f"rows have one of {' and '.join(rivals)}", f"{where}, dataset.roles", "name one of them"))
+        problems.append(
+            Problem(f"rows have one of {' and '.join(rivals)}", f"{where}, dataset.roles", "name one of them")
+        )
     if problems:
         raise Refused(*problems)
     return by_role
@@ -167,7 +169,10 @@ def _check_lists(rows: Sequence[Mapping[str, Any]], by_role: Mapping[str, str], 
     for number, row in enumerate(rows, 1):
         documents, relevance = row[by_role["documents"]], row[by_role["relevance"]]
         if not isinstance(documents, list) or not isinstance(relevance, list):
-            what, mend = "documents and relevance must be lists", "use a .jsonl or .parquet file, whose cells can hold lists"
+            what, mend = (
+                "documents and relevance must be lists",
+                "use a .jsonl or .parquet file, whose cells can hold lists",
+            )
         elif len(documents) != len(relevance):
             what = f"there are {len(documents)} documents and {len(relevance)} relevance values"
             mend = "give each document its relevance"

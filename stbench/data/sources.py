@@ -87,7 +87,9 @@ def head(files: Sequence[Path], name: str) -> Head:
             what = f"the files have different columns: {', '.join(columns)} and {', '.join(others)}"
             raise Refused(Problem(what, f"{files[0]} and {file}", "give them the same columns"))
     rows = [row for _, some, _ in heads for row in some][:HEAD_ROWS]
-    return Head(name, tuple(columns), tuple(rows), sum(count for _, _, count in heads), all(_small(file) for file in files))
+    return Head(
+        name, tuple(columns), tuple(rows), sum(count for _, _, count in heads), all(_small(file) for file in files)
+    )
 
 
 def load(files: Sequence[Path]) -> Dataset:
@@ -115,9 +117,7 @@ def _load(file: Path) -> Dataset:
         with file.open(encoding="utf-8-sig", newline="") as stream:
             names = next(csv.reader(stream, delimiter=delimiter))
         text = Features({name: Value("string") for name in names})
-        return Dataset.from_csv(
-            str(file), features=text, sep=delimiter, keep_default_na=False, encoding="utf-8-sig"
-        )
+        return Dataset.from_csv(str(file), features=text, sep=delimiter, keep_default_na=False, encoding="utf-8-sig")
     if kind == "arrow":
         return Dataset(_arrow_table(file))
     return Dataset.from_json(str(file)) if kind == "json" else Dataset.from_parquet(str(file))
@@ -156,7 +156,9 @@ def _file(name: str, split: str) -> Path | Problem:
     if match := closest(path.name, siblings):
         return Problem("there is no such file", where, f"did you mean dataset.{split}={path.with_name(match)}?")
     readable = sorted(name for name in siblings if Path(name).suffix in SUFFIXES)[:8]
-    return Problem("there is no such file", where, f"in {path.parent.resolve()} there is {', '.join(readable) or 'none'}")
+    return Problem(
+        "there is no such file", where, f"in {path.parent.resolve()} there is {', '.join(readable) or 'none'}"
+    )
 
 
 def _small(file: Path) -> bool:
@@ -200,7 +202,9 @@ def _head_of_csv(
 
 
 def _ragged(file: Path, line: int, expected: int, row: Mapping[Any, Any]) -> Problem:
-    found = len([value for key, value in row.items() if key is not None and value is not None]) + len(row.get(None) or [])
+    found = len([value for key, value in row.items() if key is not None and value is not None]) + len(
+        row.get(None) or []
+    )
     return Problem(
         f"this row has {found} cells where the header has {expected}", f"{file}, line {line}",
         'put cells that hold the separator between quotes ("…"), or use a .tsv or .jsonl file',

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from stbench.cache import Store, key_of
-from stbench.data.splits import Splits, content_hash
+from stbench.data.splits import Splits
 from stbench.evaluation.evaluate import cached, evaluate
 from stbench.evaluation.recording import Recorder
 from stbench.evaluation.scores import Scores
@@ -52,8 +52,14 @@ def _key(plan: Plan, name: str, rows: Any) -> str:
         weights_digest(blueprint.base),
         [blueprint.type, blueprint.max_seq_length, blueprint.pooling, blueprint.num_labels, blueprint.activation],
         [blueprint.architecture, blueprint.embedding_dim, blueprint.device, plan.precision, plan.seed],
-        [evaluator.cls, evaluator.depth, evaluator.batch_size],
+        [evaluator.cls, evaluator.kind, evaluator.metric, evaluator.statistic, evaluator.depth, evaluator.batch_size],
         weights_digest(plan.data.miner) if plan.data.miner else None,
-        content_hash(repr([list(row.values()) for row in rows])),
-        [__version__, torch.__version__, transformers.__version__, sentence_transformers.__version__, torch.get_num_threads()],
+        [rows.column_names, [list(row.values()) for row in rows]],
+        [
+            __version__,
+            torch.__version__,
+            transformers.__version__,
+            sentence_transformers.__version__,
+            torch.get_num_threads(),
+        ],
     )

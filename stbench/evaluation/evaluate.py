@@ -20,7 +20,9 @@ def evaluate(model: Any, evaluator: Recorder, plan: EvaluatorPlan, first_stage: 
     start = time.perf_counter()
     metrics = evaluator(model)
     references = {
-        f"{first_stage}, not reranked": value for key, value in metrics.items() if first_stage and _is_reference(key, plan)
+        f"{first_stage}, not reranked": value
+        for key, value in metrics.items()
+        if first_stage and _is_reference(key, plan)
     }
     return Scores(
         primary=str(evaluator.primary_metric),
@@ -49,7 +51,7 @@ def write(scores: Scores, folder: Path) -> None:
         "greater_is_better": scores.greater_is_better, "references": scores.references, "seconds": scores.seconds,
     }  # fmt: skip
     (folder / "scores.json").write_text(json.dumps(plain), encoding="utf-8")
-    np.savez(folder / "samples.npz", **scores.samples)
+    np.savez(folder / "samples.npz", allow_pickle=False, **scores.samples)
 
 
 def read(folder: Path) -> Scores:

@@ -48,7 +48,7 @@ def autocast(precision: Mode, device_type: str) -> AbstractContextManager[Any]:
 def _recording(base: type[BaseEvaluator]) -> type[Any]:
     """What all recorders share."""
 
-    class Recording(base):  # type: ignore[valid-type, misc]
+    class Recording(base):  # type: ignore[misc]
         outcomes: Outcomes
         sample_ids: list[str]
         # Not "precision": the library's similarity evaluator has an attribute of that name.
@@ -66,7 +66,7 @@ def _recording(base: type[BaseEvaluator]) -> type[Any]:
 
         @property
         def description(self) -> str:
-            return str(base.description.fget(self))  # type: ignore[attr-defined]
+            return str(base.description.fget(self))
 
     return Recording
 
@@ -75,6 +75,9 @@ def per_query(base: type[BaseEvaluator]) -> type[Any]:
     """Retrieval: every metric of the library for every query, by asking the library one query at a time."""
 
     class PerQuery(_recording(base)):  # type: ignore[misc]
+        queries_ids: list[str]
+        queries: list[str]
+
         def compute_metrics(self, queries_result_list: list[Any]) -> dict[str, dict[int, float]]:
             ids, queries = self.queries_ids, self.queries
             rows = []
@@ -104,7 +107,7 @@ def per_list(base: type[BaseEvaluator]) -> type[Any]:
     class PerList(_recording(base)):  # type: ignore[misc]
         def __call__(self, model: Any, *args: Any, **kwargs: Any) -> dict[str, float]:
             self._rows: list[tuple[float, float, float]] = []
-            metrics = super().__call__(model, *args, **kwargs)
+            metrics: dict[str, float] = super().__call__(model, *args, **kwargs)
             # With first-stage documents the library scores their order first, then the reranked lists.
             reranked = np.array(self._rows[-len(self.sample_ids) :], dtype=np.float64)
             mrr, ndcg, ap = reranked.T
@@ -126,11 +129,13 @@ def per_pair(base: type[BaseEvaluator]) -> type[Any]:
     class PerPair(_recording(base)):  # type: ignore[misc]
         def __call__(self, model: Any, *args: Any, **kwargs: Any) -> dict[str, float]:
             self._by_text: dict[str, Any] = {}
-            metrics = super().__call__(model, *args, **kwargs)
+            metrics: dict[str, float] = super().__call__(model, *args, **kwargs)
             first = self._stacked(self.sentences1)
             similarity = model.similarity_pairwise(first, self._stacked(self.sentences2))
             self.outcomes["prediction"] = similarity.float().cpu().numpy().astype(np.float64)
-            self.outcomes["target"] = np.array(getattr(self, "scores", None) or self.labels, dtype=np.float64)
+            targets = self.labels if hasattr(self, "labels") else self.scores
+            self.outcomes["target"] = np.asarray(targets, dtype=np.float64)
+            self._by_text.clear()
             return metrics
 
         def embed_inputs(self, model: Any, sentences: Any, **kwargs: Any) -> Any:
@@ -156,7 +161,7 @@ def per_prediction(base: type[BaseEvaluator]) -> type[Any]:
     class PerPrediction(_recording(base)):  # type: ignore[misc]
         def __call__(self, model: Any, *args: Any, **kwargs: Any) -> dict[str, float]:
             watched = _Watched(model)
-            metrics = super().__call__(watched, *args, **kwargs)
+            metrics: dict[str, float] = super().__call__(watched, *args, **kwargs)
             predicted = np.asarray(watched.predicted, dtype=np.float64)
             self.outcomes["prediction"] = predicted.argmax(axis=1) if predicted.ndim == 2 else predicted
             targets = self.labels if hasattr(self, "labels") else self.scores

@@ -82,7 +82,11 @@ def locate(name: str, package: str | None, path: str | None, hub: str | None, re
     if hub is not None:
         return _from_hub(name, hub, revision)
     raise Refused(
-        Problem(f"the package '{package}' is not installed", f"base_model={name}", f"pip install {(package or '').replace('_', '-')}")
+        Problem(
+            f"the package '{package}' is not installed",
+            f"base_model={name}",
+            f"pip install {(package or '').replace('_', '-')}",
+        )
     )
 
 
@@ -100,7 +104,11 @@ def _folder(path: str) -> Path | None:
         return folder
     if folder.is_dir():
         inside = sorted(item.parent.name for item in folder.glob("*/config.json"))
-        hint = f"did you mean {path.rstrip('/')}/{inside[0]}?" if inside else "a model folder holds config.json or modules.json"
+        hint = (
+            f"did you mean {path.rstrip('/')}/{inside[0]}?"
+            if inside
+            else "a model folder holds config.json or modules.json"
+        )
         raise Refused(Problem("this folder holds no model", f"base_model.path={path}", hint))
     siblings = [item.name for item in folder.parent.iterdir() if item.is_dir()] if folder.parent.is_dir() else []
     match = closest(folder.name, siblings)
@@ -134,7 +142,12 @@ def _from_folder(name: str, folder: Path) -> Base:
 
 def _from_hub(name: str, repo: str, revision: str | None) -> Base:
     from huggingface_hub import get_safetensors_metadata, hf_hub_download
-    from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError, NotASafetensorsRepoError
+    from huggingface_hub.errors import (
+        EntryNotFoundError,
+        HfHubHTTPError,
+        LocalEntryNotFoundError,
+        NotASafetensorsRepoError,
+    )
 
     files: dict[str, Any] = {}
     for file in _SMALL_FILES:
@@ -156,7 +169,9 @@ def _from_hub(name: str, repo: str, revision: str | None) -> Base:
     return _described(name, repo, False, revision, files, tensors)
 
 
-def _unreachable(name: str, repo: str, cause: str = "it is not in the local cache and the Hub cannot be reached") -> Problem:
+def _unreachable(
+    name: str, repo: str, cause: str = "it is not in the local cache and the Hub cannot be reached"
+) -> Problem:
     return Problem(
         f"the model {repo} cannot be had: {cause}",
         f"base_model={name}",

@@ -45,5 +45,7 @@ def _difference(first: Any, second: Any) -> float:
 
     if isinstance(first, list):
         return max(_difference(one, other) for one, other in zip(first, second, strict=True))
-    one, other = (np.asarray(item.cpu() if hasattr(item, "cpu") else item, dtype=np.float64) for item in (first, second))
+    one, other = (
+        np.asarray(item.cpu() if hasattr(item, "cpu") else item, dtype=np.float64) for item in (first, second)
+    )
     return float(np.abs(one - other).max()) if one.shape == other.shape else float("inf")

@@ -39,11 +39,17 @@ def _data(chosen: Mapping[str, str], data: DataPlan) -> Iterator[Decision]:
     about = "" if train.exact else "about "
     mapped = data.mapped["train"]
     yield Decision("data", f"{chosen['dataset']}: {about}{train.count:,} rows", f"shape {mapped.shape}")
-    yield Decision("roles", ", ".join(f"{role} = {column}" for role, column in mapped.columns.items()), _roles_why(mapped))
+    yield Decision(
+        "roles", ", ".join(f"{role} = {column}" for role, column in mapped.columns.items()), _roles_why(mapped)
+    )
     if mapped.ignored:
         yield Decision("ignored", ", ".join(mapped.ignored), "columns without a role never reach the loss")
     if mapped.classes:
-        yield Decision("classes", ", ".join(f"{i} = {name}" for i, name in enumerate(mapped.classes)), "dataset.classes sets another order")
+        yield Decision(
+            "classes",
+            ", ".join(f"{i} = {name}" for i, name in enumerate(mapped.classes)),
+            "dataset.classes sets another order",
+        )
     if mapped.score_range and (mapped.score_range[1] > 1 or mapped.score_range[0] < 0):
         low, high = mapped.score_range
         yield Decision("scores", f"{low:g} … {high:g} → 0 … 1", "losses and evaluators expect this scale")
@@ -83,7 +89,9 @@ def _model(blueprint: Blueprint) -> Iterator[Decision]:
     yield Decision("base model", f"{base.name}: {size}{base.dimensions} dimensions", f"{base.location}{stored}")
     yield Decision("architecture", *_architecture(blueprint))
     if blueprint.max_seq_length:
-        yield Decision("sequence length", f"{blueprint.max_seq_length} tokens", "longer texts are cut; training.max_seq_length")
+        yield Decision(
+            "sequence length", f"{blueprint.max_seq_length} tokens", "longer texts are cut; training.max_seq_length"
+        )
 
 
 def _architecture(blueprint: Blueprint) -> tuple[str, str]:
@@ -95,7 +103,10 @@ def _architecture(blueprint: Blueprint) -> tuple[str, str]:
     if blueprint.type == "sparse_encoder":
         return "SPLADE: max-pooled masked-LM logits", f"its masked-LM head {starts}"
     if blueprint.type == "cross_encoder":
-        return f"cross-encoder, {blueprint.num_labels} label(s), {blueprint.activation} activation", f"its head {starts}"
+        return (
+            f"cross-encoder, {blueprint.num_labels} label(s), {blueprint.activation} activation",
+            f"its head {starts}",
+        )
     if blueprint.type == "multi_vector_encoder":
         return f"token vectors of {blueprint.embedding_dim} dimensions, MaxSim", f"its projection {starts}"
     if base.architecture == "static":
@@ -110,7 +121,11 @@ def _loss(loss: LossPlan, blueprint: Blueprint) -> Iterator[Decision]:
     yield Decision("loss", loss.cls, arguments)
     if loss.regularized:
         query, document = loss.regularized
-        yield Decision("wrapper", "SpladeLoss", f"regularisers: query {query:g}, document {document:g}; without it vectors end up dense")
+        yield Decision(
+            "wrapper",
+            "SpladeLoss",
+            f"regularisers: query {query:g}, document {document:g}; without it vectors end up dense",
+        )
     if loss.balanced:
         yield Decision("pos_weight", "negatives / positives of the training rows", "balances binary cross-entropy")
     if loss.in_batch:
@@ -131,8 +146,11 @@ def _training(sentence: Sentence, training: TrainingPlan, defaults: Defaults) ->
     if training.max_steps:
         epochs_why = f"training.max_steps={training.max_steps}"
     yield Decision("steps", f"about {training.steps:,} ({training.epochs:g} epochs)", epochs_why)
-    every = f"every {training.eval_steps:.0%} of the steps" if training.eval_steps < 1 else f"every {int(training.eval_steps)} steps"
+    every = (
+        f"every {training.eval_steps:.0%} of the steps"
+        if training.eval_steps < 1
+        else f"every {int(training.eval_steps)} steps"
+    )
     yield Decision("evaluation", every, defaults.resolved("eval_steps")[1] + "; a checkpoint is kept each time")
     patience = f"after {training.patience} evaluations without a gain" if training.patience else "no"
     yield Decision("early stopping", patience, defaults.resolved("patience")[1])
-

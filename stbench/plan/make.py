@@ -53,8 +53,12 @@ def make_plan(sentence: Sentence, chosen: Mapping[str, str], run: str, store: St
     training = _training(sentence, defaults, loss, _training_rows(data))
     memory = estimate.memory_bytes(base, blueprint, training, data.shape, precision)
     disk = estimate.disk_bytes(base)
-    decisions = explain(sentence, chosen, data, blueprint, loss, evaluator, training, defaults, (precision, why, device.name))
-    return Plan(run, blueprint, data, loss, evaluator, training, precision, sentence.seed, memory, disk, tuple(decisions))
+    decisions = explain(
+        sentence, chosen, data, blueprint, loss, evaluator, training, defaults, (precision, why, device.name)
+    )
+    return Plan(
+        run, blueprint, data, loss, evaluator, training, precision, sentence.seed, memory, disk, tuple(decisions)
+    )
 
 
 def base_of(name: str, choice: BaseModelChoice) -> Base:
@@ -68,7 +72,11 @@ def named_base(name: str, option: str) -> Base:
     if name in known and name != "path":
         return base_of(name, BaseModelChoice.model_validate(load("base_model", name)))
     if "/" not in name:
-        raise Refused(Problem(f"there is no base model called '{name}'", f"{option}={name}", did_you_mean(name, known, option + "={}")))
+        raise Refused(
+            Problem(
+                f"there is no base model called '{name}'", f"{option}={name}", did_you_mean(name, known, option + "={}")
+            )
+        )
     return locate(name, None, name, None, None)
 
 
@@ -90,9 +98,7 @@ def _judged_shapes(mapped: Mapping[str, Mapped]) -> list[Shape]:
     return list(dict.fromkeys([test.shape, mapped.get("validation", mapped["train"]).shape]))
 
 
-def _evaluator(
-    sentence: Sentence, shapes: Sequence[Shape], name: str
-) -> tuple[EvaluatorPlan | None, Problem | None]:
+def _evaluator(sentence: Sentence, shapes: Sequence[Shape], name: str) -> tuple[EvaluatorPlan | None, Problem | None]:
     type_, choice, shape = sentence.model.type, sentence.evaluator, shapes[0]
     if choice.kind == "auto":
         decided = choice.choose.get(type_, {}).get(shape)

@@ -100,7 +100,9 @@ def data_reaches_loss(draft: Draft) -> Iterator[Problem]:
         return
     where = f"loss={draft.chosen['loss']}"
     if not mining and path(draft.shape, targets) is not None:
-        yield Problem(f"this loss needs hard negatives, which {draft.shape} data has not", where, "negatives=auto mines them")
+        yield Problem(
+            f"this loss needs hard negatives, which {draft.shape} data has not", where, "negatives=auto mines them"
+        )
         return
     fitting = losses_for(draft.sentence.model.type, draft.shape, draft.architecture)
     yield Problem(
@@ -148,6 +150,16 @@ def pooling_is_free(draft: Draft) -> Iterator[Problem]:
         yield Problem(
             f"{draft.base.name} pools as its own modules say ({' → '.join(draft.base.modules)})",
             f"base_model.pooling={pooling}", "leave it out, or choose a plain transformer such as base_model=bert",
+        )  # fmt: skip
+
+
+def revision_is_of_the_hub(draft: Draft) -> Iterator[Problem]:
+    """Weights on disk are what they are."""
+    revision = draft.sentence.base_model.revision
+    if revision and draft.base.local:
+        yield Problem(
+            f"the weights come from {draft.base.location}, which has no revisions", f"base_model.revision={revision}",
+            "leave it out, or name a Hub id: base_model=OWNER/NAME",
         )  # fmt: skip
 
 
@@ -207,6 +219,7 @@ RULES: tuple[Rule, ...] = (
     mined_where_said,
     regularizers_have_a_loss,
     pooling_is_free,
+    revision_is_of_the_hub,
     cached_loss_without_checkpointing,
     length_within_base,
     mining_window_holds_enough,

@@ -103,9 +103,7 @@ class RunFolder:
 
     def write(self, name: str, content: Any) -> None:
         """JSON, or text as it is; whole or not at all."""
-        text = (
-            content if isinstance(content, str) else json.dumps(content, indent=2, ensure_ascii=False) + "\n"
-        )
+        text = content if isinstance(content, str) else json.dumps(content, indent=2, ensure_ascii=False) + "\n"
         temporary = self.path / f".{name}.new"
         temporary.write_text(text, encoding="utf-8")
         temporary.replace(self.path / name)

@@ -84,6 +84,7 @@ class Recording:
         self._store = store
         self._trial = sentence.training.trial
         self._tracker: Tracker = NoTracker()
+        self._tracked = False
         self._write_opening(resumed)
         log.info("%s: %s", "resumed" if resumed else "started", command)
 
@@ -115,19 +116,29 @@ class Recording:
 
     def step(self, entry: Mapping[str, Any], step: int) -> None:
         """One logged entry of the training."""
+        self._remember_tracking()
         self._tracker.log({key: value for key, value in entry.items() if key != "step"}, step)
 
     def finish(
-        self, verdict: Verdict, baseline: Mapping[str, Scores], final: Scores, trained: Trained, splits: Splits
+        self,
+        verdict: Verdict,
+        baseline: Mapping[str, Scores],
+        final: Scores,
+        trained: Trained,
+        splits: Splits,
+        truncated: float,
     ) -> Summary:
         """Writes everything, ends the tracking, adds the ledger line."""
         line = verdict_line(verdict, self._folder.name)
         metrics = _paired_metrics(baseline["test"], final)
-        advice = [(item.overrides, item.reason) for item in advise(self._facts(verdict, trained))]
+        advice = [(item.overrides, item.reason) for item in advise(self._facts(verdict, trained, truncated))]
         self.seconds["in all"] = time.perf_counter() - self._start
         costs = self._costs(trained)
         self._write_results(verdict, line, baseline, final, trained, metrics)
-        write(self._report(verdict, line, baseline["test"], final, trained, splits, metrics, advice, costs), self._folder.report)
+        write(
+            self._report(verdict, line, baseline["test"], final, trained, splits, metrics, advice, costs),
+            self._folder.report,
+        )
         self._track_end(verdict, line, final)
         shutil.rmtree(self._folder.checkpoints, ignore_errors=True)
         if not self._trial:
@@ -141,8 +152,15 @@ class Recording:
 
     def close(self, state: Any, status: Any) -> None:
         """The run did not come to its end."""
+        self._remember_tracking()
         self._folder.set_state(state)
         self._tracker.finish(status)
+
+    def _remember_tracking(self) -> None:
+        """Keeps the tracker's id of this run as soon as training begins: whoever goes on with the run goes on with that."""
+        if not self._tracked and (run := self._tracker.run_id):
+            self._folder.set_state("running", mlflow_run=run)
+            self._tracked = True
 
     # --- opening
 
@@ -150,7 +168,9 @@ class Recording:
         from omegaconf import OmegaConf
 
         folder = self._folder
-        folder.write("config.yaml", OmegaConf.to_yaml(OmegaConf.create(self._sentence.model_dump(mode="json", by_alias=True))))
+        folder.write(
+            "config.yaml", OmegaConf.to_yaml(OmegaConf.create(self._sentence.model_dump(mode="json", by_alias=True)))
+        )
         folder.write("command.txt", self._command + "\n")
         folder.write("plan.txt", console.plan_text(self._plan) + "\n")
         folder.write("environment.json", environment())
@@ -161,7 +181,7 @@ class Recording:
 
     # --- ending
 
-    def _facts(self, verdict: Verdict, trained: Trained) -> Facts:
+    def _facts(self, verdict: Verdict, trained: Trained, truncated: float) -> Facts:
         plan, training = self._plan, self._plan.training
         losses = [entry["loss"] for entry in trained.history if "loss" in entry]
         dims = {name.removesuffix("_active_dims"): value for name, value in verdict.extras.items()}
@@ -171,8 +191,8 @@ class Recording:
             negatives="mined" if mined else "none", n=verdict.n, needed=verdict.needed, best_step=trained.best_step,
             last_step=trained.last_step, first_loss=losses[0] if losses else None, last_loss=losses[-1] if losses else None,
             learning_rate=training.learning_rate, epochs=training.epochs, train_rows=trained.rows,
-            batch_size=training.batch_size, truncated_share=0.0, active_dims=dims or None, in_batch=plan.loss.in_batch,
-            max_seq_length=plan.blueprint.max_seq_length,
+            batch_size=training.batch_size, truncated_share=truncated, active_dims=dims or None, in_batch=plan.loss.in_batch,
+            max_seq_length=plan.blueprint.max_seq_length, max_steps=training.max_steps,
         )  # fmt: skip
 
     def _write_results(
@@ -229,14 +249,20 @@ class Recording:
         interval = {"verdict.ci95_low": verdict.low, "verdict.ci95_high": verdict.high, "verdict.p": verdict.p}
         self._tracker.log({**plain, **interval, **final.metrics}, 0)
         self._folder.write("verdict.txt", line + "\n")
-        for name in ("verdict.txt", "verdict.json", "metrics.json", "config.yaml", "plan.txt", "report.html", "samples.parquet"):
+        for name in (
+            "verdict.txt",
+            "verdict.json",
+            "metrics.json",
+            "config.yaml",
+            "plan.txt",
+            "report.html",
+            "samples.parquet",
+        ):
             self._tracker.artifacts(self._folder.path / name)
         self._tracker.artifacts(self._folder.model, "model")
+        self._remember_tracking()
         with console.progress("tracking"):
             trouble = self._tracker.finish("FINISHED")
-            run = self._tracker.run_id
-        if run:
-            self._folder.set_state("running", mlflow_run=run)
         if trouble:
             console.note(trouble)
 
@@ -263,7 +289,9 @@ class Recording:
     def _places(self) -> dict[str, str]:
         places = {"model": str(self._folder.model), "report": str(self._folder.report), "log": str(self._folder.log)}
         if not self._trial and self._sentence.tracker.kind == "mlflow":
-            places["tracking"] = f"{self._sentence.tracker.uri} (make ui, or mlflow ui --backend-store-uri {self._sentence.tracker.uri})"
+            places["tracking"] = (
+                f"{self._sentence.tracker.uri} (make ui, or mlflow ui --backend-store-uri {self._sentence.tracker.uri})"
+            )
         return places
 
     def _ledger_row(self, verdict: Verdict) -> dict[str, str]:
@@ -313,7 +341,9 @@ def _sample_rows(baseline: Scores, final: Scores, splits: Splits) -> list[Sample
         return []
     texts = {content_hash(anchor): anchor for anchor in splits.test["anchor"]}
     rows = zip(final.samples["id"], baseline.samples["value"], final.samples["value"], strict=True)
-    return [SampleRow(str(key), texts.get(str(key), str(key)), float(before), float(after)) for key, before, after in rows]
+    return [
+        SampleRow(str(key), texts.get(str(key), str(key)), float(before), float(after)) for key, before, after in rows
+    ]
 
 
 def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, object]:

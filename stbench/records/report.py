@@ -303,9 +303,7 @@ def _score_chart(record: Record) -> Chart | None:
     caption = "Measured on the selection split, which chooses the checkpoint and gives no verdict."
     if record.best_step in steps:
         best = scores[steps.index(record.best_step)]
-        axes.scatter(
-            [record.best_step], [best], s=100, facecolors="none", edgecolors=GOOD, linewidths=2, zorder=3
-        )
+        axes.scatter([record.best_step], [best], s=100, facecolors="none", edgecolors=GOOD, linewidths=2, zorder=3)
         caption = f"Best at step {record.best_step:,}{_epoch(record)}: {number(best)}. {caption}"
     return Chart("Selection metric", _svg(figure, "score"), caption)
 

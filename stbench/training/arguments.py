@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from pathlib import Path
 from typing import Any
 
 from stbench.config.suggest import did_you_mean
 from stbench.errors import Problem, Refused
-from stbench.plan.plan import Plan
+from stbench.plan.plan import Plan, TrainingPlan
 
 _NAMES = {
     "sentence_transformer": "SentenceTransformer",
@@ -18,11 +19,18 @@ _NAMES = {
 }
 _OURS = {
     "output_dir": "the run's folder",
-    "metric_for_best_model": "the evaluator's own primary metric",
+    "metric_for_best_model": "evaluator=…",
+    "greater_is_better": "evaluator=…",
+    "load_best_model_at_end": "leave it out: the best checkpoint is what gets judged and saved",
+    "eval_strategy": "training.eval_steps=…",
+    "save_strategy": "training.eval_steps=…",
+    "save_only_model": "leave it out: a run goes on from its checkpoints when it was interrupted",
     "report_to": "tracker=…",
     "bf16": "precision=bf16",
     "fp16": "precision=fp16",
+    "use_cpu": "hardware=cpu",
     "seed": "seed=…",
+    "data_seed": "seed=…",
     "learning_rate": "training.learning_rate=…",
     "per_device_train_batch_size": "training.batch_size=…",
     "num_train_epochs": "training.epochs=…",
@@ -53,7 +61,7 @@ def arguments_class(plan: Plan) -> type[Any]:
 
 
 def check_extra(plan: Plan) -> list[Problem]:
-    """Names under `training.extra` that the library does not know, or that have an option of their own."""
+    """What is wrong under `training.extra`: names unknown to the library or with an option of their own, bad values."""
     known = {field.name for field in dataclasses.fields(arguments_class(plan))}
     found = []
     for name in plan.training.extra:
@@ -62,13 +70,21 @@ def check_extra(plan: Plan) -> list[Problem]:
         elif name not in known:
             mend = did_you_mean(name, known, "training.extra.{}=…") if len(name) > 2 else ""
             found.append(Problem(f"the library has no training argument '{name}'", f"training.extra.{name}", mend))
-    return found
+    return found or _bad_values(plan)
 
 
-def training_arguments(plan: Plan, folder: Path, best_key: str, greater_is_better: bool) -> Any:
+def _bad_values(plan: Plan) -> list[Problem]:
+    try:
+        training_arguments(plan, Path("unused"), "", True, rows=1)
+    except Refused as refusal:
+        return [*refusal.problems]
+    return []
+
+
+def training_arguments(plan: Plan, folder: Path, best_key: str, greater_is_better: bool, rows: int) -> Any:
     """Arguments for the trainer: evaluation and checkpoints on the same steps, weights in fp32, no reporting by itself.
 
-    Raises `Refused` when the library rejects a value of `training.extra`.
+    `rows` is the number of training rows. Raises `Refused` when the library rejects a value of `training.extra`.
     """
     training = plan.training
     values: dict[str, Any] = {
@@ -77,7 +93,7 @@ def training_arguments(plan: Plan, folder: Path, best_key: str, greater_is_bette
         "per_device_train_batch_size": training.batch_size,
         "per_device_eval_batch_size": training.batch_size,
         "num_train_epochs": training.epochs,
-        "max_steps": training.max_steps or -1,
+        "max_steps": _max_steps(training, rows),
         "warmup_steps": training.warmup,
         "lr_scheduler_type": training.scheduler,
         "weight_decay": training.weight_decay,
@@ -107,7 +123,15 @@ def training_arguments(plan: Plan, folder: Path, best_key: str, greater_is_bette
     try:
         return arguments_class(plan)(**{**values, **plan.training.extra})
     except (TypeError, ValueError) as error:
-        raise Refused(Problem(f"the library refuses the training arguments: {error}", "training")) from error
+        names = ", ".join(f"training.extra.{name}" for name in plan.training.extra) or "training"
+        raise Refused(Problem(f"the library refuses the training arguments: {error}", names)) from error
+
+
+def _max_steps(training: TrainingPlan, rows: int) -> int:
+    """Steps to end at early; -1 where the epochs end before: the library would go on beyond them."""
+    batches = math.ceil(rows / training.batch_size)
+    steps = math.ceil(math.ceil(batches / training.gradient_accumulation) * training.epochs)
+    return training.max_steps if training.max_steps and training.max_steps < steps else -1
 
 
 def _steps(value: float) -> float | int:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+CHECKSUM = "weights.xxh3"
 
 
 class EvaluateAtEnd(TrainerCallback):  # type: ignore[misc]
@@ -21,9 +25,10 @@ class EvaluateAtEnd(TrainerCallback):  # type: ignore[misc]
         self._evaluated = state.global_step
 
     def on_epoch_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        # A sampler without duplicates may yield fewer batches than announced, so the last epoch counts, not the last step.
-        last = state.global_step >= state.max_steps or (state.epoch or 0) >= args.num_train_epochs - 1e-6
-        if last and self._evaluated != state.global_step:
+        # A sampler may yield fewer batches than it announced, so the last epoch counts, not the last step. A stop from
+        # outside is no end: an evaluation there would be one more than an undisturbed run has.
+        last_epoch = math.ceil(state.epoch or 0) >= state.num_train_epochs and not control.should_training_stop
+        if (last_epoch or state.global_step >= state.max_steps) and self._evaluated != state.global_step:
             control.should_evaluate = control.should_save = True
 
 
@@ -84,15 +89,12 @@ class StopOnSignal(TrainerCallback):  # type: ignore[misc]
 
 
 class Checksums(TrainerCallback):  # type: ignore[misc]
-    """Remembers the weights at each checkpoint by their checksum, to prove which of them was loaded in the end."""
-
-    def __init__(self) -> None:
-        self.by_step: dict[int, str] = {}
+    """Leaves the checksum of the weights in each finished checkpoint, to prove which of them was loaded in the end."""
 
     def on_save(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, model: Any = None, **_: Any
     ) -> None:
-        self.by_step[state.global_step] = checksum(model)
+        (Path(args.output_dir) / f"checkpoint-{state.global_step}" / CHECKSUM).write_text(checksum(model))
 
 
 def checksum(model: Any) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
     from stbench.evaluation.recording import Recorder
+
+
+LOGGED = ("step", "epoch", "loss", "learning_rate", "grad_norm")
 
 
 @dataclass(frozen=True)
@@ -36,11 +39,18 @@ class Watchers:
     """Who wants to know how training goes."""
 
     on_step: Callable[[int, int], None]
-    on_log: Callable[[dict[str, Any], int], None]
+    on_log: Sequence[Callable[[dict[str, Any], int], None]]
 
 
 def train(
-    plan: Plan, model: Any, loss: Any, rows: Dataset, evaluator: Recorder, best_key: str, folder: Path, watchers: Watchers
+    plan: Plan,
+    model: Any,
+    loss: Any,
+    rows: Dataset,
+    evaluator: Recorder,
+    best_key: str,
+    folder: Path,
+    watchers: Watchers,
 ) -> Trained:
     """Train `model` in place and leave the weights of the best checkpoint in it.
 
@@ -50,10 +60,10 @@ def train(
     from transformers import PrinterCallback, set_seed
 
     from stbench.training.arguments import trainer_class, training_arguments
-    from stbench.training.callbacks import Checksums, EvaluateAtEnd, Report, StopOnSignal, StopWhenNoBetter, checksum
+    from stbench.training.callbacks import Checksums, EvaluateAtEnd, Report, StopOnSignal, StopWhenNoBetter
 
     start = time.perf_counter()
-    stop, sums = StopOnSignal(), Checksums()
+    stop = StopOnSignal()
     key = f"eval_{best_key}"
     first_step: list[float] = []
 
@@ -61,13 +71,13 @@ def train(
         first_step.append(time.perf_counter() - start) if not first_step else None
         watchers.on_step(done, total)
 
-    callbacks = [EvaluateAtEnd(), Report(on_step, _finite(key, watchers.on_log)), stop, sums]
+    callbacks = [EvaluateAtEnd(), Report(on_step, _finite(key, watchers.on_log)), stop, Checksums()]
     if plan.training.patience:
         callbacks.append(StopWhenNoBetter(key, plan.training.patience, evaluator.greater_is_better))
     set_seed(plan.seed)
     trainer = trainer_class(plan)(
         model=model,
-        args=training_arguments(plan, folder, key, evaluator.greater_is_better),
+        args=training_arguments(plan, folder, key, evaluator.greater_is_better, len(rows)),
         train_dataset=_as_the_library_reads(rows),
         loss=loss,
         evaluator=evaluator,
@@ -78,12 +88,11 @@ def train(
         trainer.train(resume_from_checkpoint=newest_checkpoint(folder))
     if stop.stopped:
         raise Interrupted("stopped while training; the same command goes on from the last checkpoint")
-    best = _best_step(trainer.state)
-    if best in sums.by_step and sums.by_step[best] != checksum(model):
-        raise Failed(f"the weights in memory are not those of the best checkpoint (step {best})")
+    best = trainer.state.best_model_checkpoint
+    _check_loaded(best, model)
     return Trained(
         history=tuple(_entry(entry, key) for entry in trainer.state.log_history),
-        best_step=best,
+        best_step=_step_of(best) if best else None,
         last_step=trainer.state.global_step,
         rows=len(rows),
         seconds=time.perf_counter() - start,
@@ -97,17 +106,30 @@ def _as_the_library_reads(rows: Dataset) -> Dataset:
 
 
 def newest_checkpoint(folder: Path) -> str | None:
-    """The newest checkpoint that was written to its end (the trainer writes its state last)."""
-    found = [path for path in folder.glob("checkpoint-*") if (path / "trainer_state.json").is_file()]
-    return str(max(found, key=lambda path: int(path.name.rsplit("-", 1)[1]))) if found else None
+    """The newest checkpoint that was written to its end: the checksum of its weights comes last."""
+    from stbench.training.callbacks import CHECKSUM
+
+    found = [place for place in folder.glob("checkpoint-*") if _text_of(place / CHECKSUM)]
+    return str(max(found, key=_step_of)) if found else None
 
 
-def _best_step(state: Any) -> int | None:
-    checkpoint = state.best_model_checkpoint
-    return int(str(checkpoint).rsplit("-", 1)[1]) if checkpoint else None
+def _text_of(file: Path) -> str:
+    return file.read_text() if file.is_file() else ""
 
 
-def _finite(key: str, on_log: Callable[[dict[str, Any], int], None]) -> Callable[[dict[str, Any], int], None]:
+def _step_of(checkpoint: str | Path) -> int:
+    return int(str(checkpoint).rsplit("-", 1)[1])
+
+
+def _check_loaded(best: str | None, model: Any) -> None:
+    """The library goes on with a message in the log when it cannot load the best checkpoint."""
+    from stbench.training.callbacks import CHECKSUM, checksum
+
+    if best is not None and _text_of(Path(best) / CHECKSUM) != checksum(model):
+        raise Failed(f"the weights in memory are not those of the best checkpoint ({best})")
+
+
+def _finite(key: str, on_log: Sequence[Callable[[dict[str, Any], int], None]]) -> Callable[[dict[str, Any], int], None]:
     def checked(entry: dict[str, Any], step: int) -> None:
         loss = entry.get("loss")
         if loss is not None and not math.isfinite(loss):
@@ -115,13 +137,14 @@ def _finite(key: str, on_log: Callable[[dict[str, Any], int], None]) -> Callable
                 f"the loss became {loss} at step {step}; the learning rate comes first (a tenth of it), then a longer"
                 " training.warmup, then precision=fp32"
             )
-        on_log(_entry(entry, key), step)
+        for hand_on in on_log:
+            hand_on(_entry(entry, key), step)
 
     return checked
 
 
 def _entry(entry: dict[str, Any], key: str) -> dict[str, Any]:
-    kept = {name: entry[name] for name in ("step", "epoch", "loss", "learning_rate", "grad_norm") if name in entry}
+    kept: dict[str, Any] = {name: entry[name] for name in LOGGED if name in entry}
     if key in entry:
         kept["score"] = entry[key]
     kept.update({name: value for name, value in entry.items() if name.endswith("_active_dims")})

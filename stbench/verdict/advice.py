@@ -54,6 +54,8 @@ class Facts:
     in_batch: bool
     """Whether the loss takes the other rows of a batch as negatives."""
     max_seq_length: int | None = None
+    max_steps: int | None = None
+    """Where the training was cut short whatever its epochs; None: it was not."""
 
 
 def advise(facts: Facts) -> list[Advice]:
@@ -93,8 +95,9 @@ def sparsity(facts: Facts) -> Advice | None:
 def still_improving(facts: Facts) -> Advice | None:
     if not facts.last_step or facts.best_step != facts.last_step:
         return None
+    longer = f"training.max_steps={2 * facts.max_steps}" if facts.max_steps else _epochs(facts.epochs * 2)
     return Advice(
-        _epochs(facts.epochs * 2),
+        longer,
         f"the best checkpoint is the last one (step {facts.best_step:,} of {facts.last_step:,}): "
         "the model was still improving",
     )

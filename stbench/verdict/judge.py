@@ -146,9 +146,7 @@ def _paired(baseline: Scores, final: Scores, changed: int, resamples: int, seed:
         before, after = after, before
     size = max(2, changed)
     confidence = widened(CONFIDENCE, size)
-    found = paired_bootstrap(
-        before, after, final.statistic, resamples=resamples, seed=seed, confidence=confidence
-    )
+    found = paired_bootstrap(before, after, final.statistic, resamples=resamples, seed=seed, confidence=confidence)
     return replace(found, p=widened_p(found.p, size))
 
 

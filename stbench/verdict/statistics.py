@@ -166,9 +166,7 @@ def _at_once(statistic: str, samples: Samples, counts: Array) -> Values:
     return _prepared(statistic, samples)(np.ascontiguousarray(np.asarray(counts).T, dtype=np.float64))
 
 
-STATISTICS: dict[str, Callable[[Samples, Array], Values]] = {
-    name: partial(_at_once, name) for name in _PREPARE
-}
+STATISTICS: dict[str, Callable[[Samples, Array], Values]] = {name: partial(_at_once, name) for name in _PREPARE}
 """Name → function of the sample columns (arrays of length n) and of counts (resamples, n), each row summing
 to n, that gives (resamples,) values. `mean` reads `value`, the others `prediction` and `target`. Agrees with
 NumPy, SciPy and scikit-learn on every resample; nan where the statistic does not exist (a correlation of

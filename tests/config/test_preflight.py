@@ -114,7 +114,9 @@ def test_the_librarys_own_options_need_no_plus(prefix: str) -> None:
 
 @pytest.mark.parametrize("folder", ["models/my model (2)", "models/plain", 'models/quo"ted', "models/2024", "mine"])
 def test_a_folder_or_hub_id_can_be_named_as_the_base_model(
-    folder: str, workplace: Path, say: Callable  # type: ignore[type-arg]
+    folder: str,
+    workplace: Path,
+    say: Callable,  # type: ignore[type-arg]
 ) -> None:
     (workplace / folder).mkdir(parents=True)
     said = say(f"base_model={folder}")

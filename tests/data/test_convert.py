@@ -67,7 +67,9 @@ def test_rows_become(source: Shape, target: Shape, rows: list[dict[str, Any]]) -
     assert converted(source, target) == rows
 
 
-@pytest.mark.parametrize("step", [step for step in CONVERSIONS if not step.mines], ids=lambda step: f"{step.source}-{step.target}")
+@pytest.mark.parametrize(
+    "step", [step for step in CONVERSIONS if not step.mines], ids=lambda step: f"{step.source}-{step.target}"
+)
 def test_every_conversion_gives_the_columns_of_its_shape(step: Any) -> None:
     found = convert(Dataset.from_list(ROWS[step.source]), step)
     assert tuple(found.column_names) == COLUMNS[step.target]

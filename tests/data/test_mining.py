@@ -46,7 +46,9 @@ def model() -> Any:
     tokenizer = Tokenizer(WordLevel({word: number for number, word in enumerate(words)}, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = Whitespace()
     torch.manual_seed(0)
-    return SentenceTransformer(modules=[StaticEmbedding(tokenizer, embedding_weights=torch.randn(len(words), 32))], device="cpu")
+    return SentenceTransformer(
+        modules=[StaticEmbedding(tokenizer, embedding_weights=torch.randn(len(words), 32))], device="cpu"
+    )
 
 
 @pytest.fixture
@@ -62,7 +64,10 @@ def store(tmp_path: Path) -> Store:
 def pairs(number: int = 40, positives: int = 1) -> Dataset:
     return Dataset.from_list(
         [
-            {"anchor": f"what is {KINDS[i % 4]} number {i} ?", "positive": f"{KINDS[i % 4]} {i} {'tree' if j else 'fruit'}"}
+            {
+                "anchor": f"what is {KINDS[i % 4]} number {i} ?",
+                "positive": f"{KINDS[i % 4]} {i} {'tree' if j else 'fruit'}",
+            }
             for i in range(number)
             for j in range(positives)
         ]
@@ -80,12 +85,7 @@ def negatives(rows: Dataset) -> list[tuple[str, str]]:
     """(query, negative) of all rows, whatever their shape."""
     if "label" in rows.column_names:
         return [(row["anchor"], row["positive"]) for row in rows if row["label"] == 0]
-    return [
-        (row["anchor"], text)
-        for row in rows
-        for text, value in zip(*listed(row), strict=True)
-        if value == 0
-    ]
+    return [(row["anchor"], text) for row in rows for text, value in zip(*listed(row), strict=True) if value == 0]
 
 
 @pytest.mark.parametrize(

@@ -163,9 +163,7 @@ def test_a_docstring_that_shares_its_line_with_code(tmp_path: Path, definition: 
 
 def test_tabs_and_strings_at_the_margin_are_dedented(tmp_path: Path) -> None:
     source = 'class C:\n\tdef f(self):\n\t\t"""one two three four"""\n\t\treturn """\nmargin\n\t\tdeep"""\n'
-    assert rows_from(tmp_path, source)["module.C.f"]["document"] == (
-        'def f(self):\n\treturn """\nmargin\n\tdeep"""'
-    )
+    assert rows_from(tmp_path, source)["module.C.f"]["document"] == ('def f(self):\n\treturn """\nmargin\n\tdeep"""')
 
 
 def test_form_feeds_and_line_separators_do_not_shift_the_lines(tmp_path: Path) -> None:

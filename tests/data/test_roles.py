@@ -13,9 +13,7 @@ from stbench.errors import Problem, Refused
 TEXTS = {"question": "where?", "answer": "there"}
 
 
-def mapped(
-    *rows: Mapping[str, Any], said: Roles | None = None, classes: Sequence[str] | None = None
-) -> Mapped:
+def mapped(*rows: Mapping[str, Any], said: Roles | None = None, classes: Sequence[str] | None = None) -> Mapped:
     return map_roles(rows, list(rows[0]), said or Roles(), classes, "pairs.csv")
 
 
@@ -32,7 +30,7 @@ def problem(*rows: Mapping[str, Any], **more: Any) -> Problem:
 
 @pytest.mark.parametrize("order", list(itertools.permutations(["question", "answer", "negative", "id"])))
 def test_the_order_of_the_columns_does_not_matter(order: tuple[str, ...]) -> None:
-    found = mapped({name: "x" for name in order})
+    found = mapped(dict.fromkeys(order, "x"))
     assert found.columns == {"anchor": "question", "positive": "answer", "negative": "negative"}
     assert list(found.columns) == ["anchor", "positive", "negative"]
     assert found.ignored == ("id",)
@@ -133,7 +131,9 @@ def test_negatives_and_a_label_cannot_both_be_said() -> None:
     assert problem(row, said=Roles(negatives=["negative"], label="label")).mend == "name one of them"
 
 
-@pytest.mark.parametrize("labels", [("0", "1"), (0, 1), (True, False), ("0.0", "1.0"), ("1", "-", ""), (1, 0, -1), (1, None)])
+@pytest.mark.parametrize(
+    "labels", [("0", "1"), (0, 1), (True, False), ("0.0", "1.0"), ("1", "-", ""), (1, 0, -1), (1, None)]
+)
 def test_zero_and_one_are_relevance(labels: tuple[Any, ...]) -> None:
     assert labelled(*labels).shape == "labeled_pair"
 

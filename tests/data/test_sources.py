@@ -70,7 +70,9 @@ def write_json(file: Path, columns: Sequence[str], values: Sequence[Sequence[Any
     return file
 
 
-@pytest.fixture(params=["rows.csv", "rows.tsv", "rows.json", "rows.jsonl", "rows.parquet", "rows.arrow", "footer.arrow"])
+@pytest.fixture(
+    params=["rows.csv", "rows.tsv", "rows.json", "rows.jsonl", "rows.parquet", "rows.arrow", "footer.arrow"]
+)
 def tricky(request: pytest.FixtureRequest, tmp_path: Path, write_csv: Callable[..., Path]) -> Path:
     file = tmp_path / request.param
     if file.name == "footer.arrow":
@@ -174,7 +176,10 @@ def test_files_with_different_columns_do_not_go_together(tmp_path: Path, write_c
 
 
 def test_columns_that_cannot_be_joined_are_refused(tmp_path: Path, write_csv: Callable[..., Path]) -> None:
-    files = [write_csv(tmp_path / "a.csv", HEADER, [["1", "2"]]), write_parquet(tmp_path / "b.parquet", HEADER, [[1, [2]]])]
+    files = [
+        write_csv(tmp_path / "a.csv", HEADER, [["1", "2"]]),
+        write_parquet(tmp_path / "b.parquet", HEADER, [[1, [2]]]),
+    ]
     assert "cannot be read as a table" in problem(load, files).what
 
 
@@ -184,7 +189,10 @@ def test_of_a_large_file_only_the_head_is_read_and_the_rest_estimated(
     monkeypatch.setattr(sources, "HEAD_ROWS", 1000)
     monkeypatch.setattr(sources, "_small", lambda file: False)
     values = [[f"question {i:05}", "x" * 50] for i in range(5000)]
-    for file in (write_csv(tmp_path / "large.csv", HEADER, values), write_json(tmp_path / "large.jsonl", HEADER, values)):
+    for file in (
+        write_csv(tmp_path / "large.csv", HEADER, values),
+        write_json(tmp_path / "large.jsonl", HEADER, values),
+    ):
         found = head([file], "train")
         assert len(found.rows) == 1000
         assert not found.exact

@@ -22,7 +22,7 @@ def pairs(number: int, start: int = 0) -> list[dict[str, Any]]:
 def cut(sizes: Sizes = TENTH, classes: Sequence[str] | None = None, **rows: list[dict[str, Any]]) -> Splits:
     """Splits of the rows by name, each mapped as the plan does it."""
     train = map_roles(rows["train"], list(rows["train"][0]), Roles(), classes, "train")
-    mapped: dict[str, Mapped] = {name: train for name in rows}
+    mapped: dict[str, Mapped] = dict.fromkeys(rows, train)
     return split({name: Dataset.from_list(some) for name, some in rows.items()}, mapped, sizes)
 
 
@@ -80,9 +80,13 @@ def test_more_rows_leave_those_that_were_held_out_where_they_were() -> None:
 
 
 def test_rows_with_one_anchor_stay_together() -> None:
-    rows = [{"question": f"  Question {i % 40} " if i % 2 else f"question {i % 40}", "answer": f"a{i}"} for i in range(400)]
+    rows = [
+        {"question": f"  Question {i % 40} " if i % 2 else f"question {i % 40}", "answer": f"a{i}"} for i in range(400)
+    ]
     found = cut(train=rows)
-    parts = [{content_hash(text) for text in part} for part in map(anchors, (found.train, found.validation, found.test))]
+    parts = [
+        {content_hash(text) for text in part} for part in map(anchors, (found.train, found.validation, found.test))
+    ]
     assert not parts[0] & parts[1]
     assert not parts[0] & parts[2]
     assert not parts[1] & parts[2]
@@ -216,7 +220,9 @@ def test_a_wrong_score_beyond_the_head_is_named_with_its_row_in_the_file(wrong: 
     assert [item.where for item in caught.value.problems] == ["train, row 4"]
 
 
-@pytest.mark.parametrize("row", [{"documents": ["a", "b"], "relevance": [1]}, {"documents": ["a"], "relevance": [None]}])
+@pytest.mark.parametrize(
+    "row", [{"documents": ["a", "b"], "relevance": [1]}, {"documents": ["a"], "relevance": [None]}]
+)
 def test_documents_without_their_relevance_are_refused(row: Mapping[str, Any]) -> None:
     rows = [{"query": f"q{i}", "documents": ["a", "b"], "relevance": [1, 0]} for i in range(4)]
     mapped = map_roles(rows, list(rows[0]), Roles(), None, "train")
@@ -226,7 +232,9 @@ def test_documents_without_their_relevance_are_refused(row: Mapping[str, Any]) -
 
 def test_documents_without_text_are_counted() -> None:
     rows = [{"query": f"q{i}", "documents": ["a", "b"], "relevance": [1, 0]} for i in range(9)]
-    empty = [{"query": "x", "documents": documents, "relevance": [1, 0][: len(documents)]} for documents in ([], ["a", ""])]
+    empty = [
+        {"query": "x", "documents": documents, "relevance": [1, 0][: len(documents)]} for documents in ([], ["a", ""])
+    ]
     assert cut(train=[*rows, *empty]).counts == {"rows without text (train)": 2}
 
 

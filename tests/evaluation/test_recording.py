@@ -33,7 +33,9 @@ if TYPE_CHECKING:
 
 N = 24
 QUESTIONS = [f"what is thing number {i}?" for i in range(N)]
-ANSWERS = [f"thing number {i} is a {('tool', 'plant', 'box')[i % 3]} of {('red', 'blue')[i % 2]} colour" for i in range(N)]
+ANSWERS = [
+    f"thing number {i} is a {('tool', 'plant', 'box')[i % 3]} of {('red', 'blue')[i % 2]} colour" for i in range(N)
+]
 OTHERS = [f"nothing known about the {('room', 'garden')[i % 2]} {i}" for i in range(N)]
 CLASSES = {
     ("retrieval", "sentence_transformer"): "InformationRetrievalEvaluator",
@@ -109,7 +111,9 @@ def same(found: dict[str, float], expected: dict[str, float], within: float = 1e
 
 
 @pytest.mark.parametrize("type_", ["sentence_transformer", "sparse_encoder", "multi_vector_encoder"])
-def test_retrieval_keeps_every_metric_of_every_query(type_: ModelType, store: Store, library: Callable[..., Any]) -> None:
+def test_retrieval_keeps_every_metric_of_every_query(
+    type_: ModelType, store: Store, library: Callable[..., Any]
+) -> None:
     recorder, plain = evaluator("retrieval", type_, store), library("retrieval", type_)
     metrics, expected = recorder(model(type_, "retrieval")), plain(model(type_, "retrieval"))
     same(metrics, expected)
@@ -241,7 +245,9 @@ def test_evaluation_runs_inside_the_autocast_of_the_run(
 
     monkeypatch.setattr(recording, "autocast", watched)
     encoder = model(type_, kind)
-    hook = next(iter(encoder.children())).register_forward_hook(lambda *_: inside.append(torch.is_autocast_enabled("cpu")))
+    hook = next(iter(encoder.children())).register_forward_hook(
+        lambda *_: inside.append(torch.is_autocast_enabled("cpu"))
+    )
     try:
         evaluator(kind, type_, store, precision="bf16")(encoder)
     finally:

@@ -58,8 +58,12 @@ def test_the_vocabulary_is_what_a_splade_model_pays_for(memory: Callable[..., in
     assert memory(type="sparse_encoder", architecture="csr") == memory()
 
 
-def test_a_static_model_needs_little_more_than_its_table(memory: Callable[..., int], a_base: Callable[..., Any]) -> None:
-    static = a_base(architecture="static", parameters=8_192_000, dimensions=256, layers=0, attention_heads=0, vocabulary=32_000)
+def test_a_static_model_needs_little_more_than_its_table(
+    memory: Callable[..., int], a_base: Callable[..., Any]
+) -> None:
+    static = a_base(
+        architecture="static", parameters=8_192_000, dimensions=256, layers=0, attention_heads=0, vocabulary=32_000
+    )
     assert memory(base=static, length=None) == 600 * MIB + 16 * 8_192_000
 
 

@@ -100,7 +100,9 @@ def test_a_driver_that_hangs_is_no_gpu(driver: Callable[[str], None], monkeypatc
 
 
 @pytest.mark.parametrize("hidden", ["", "-1"])
-def test_a_gpu_that_is_hidden_is_none(hidden: str, driver: Callable[[str], None], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_gpu_that_is_hidden_is_none(
+    hidden: str, driver: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", hidden)
     assert machine().device == "cpu"
 
@@ -128,7 +130,9 @@ def test_an_apple_processor_is_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
         ("nothing", False),
     ],
 )
-def test_matrix_units_are_read_from_the_flags(text: str, bf16: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_matrix_units_are_read_from_the_flags(
+    text: str, bf16: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     info = tmp_path / "cpuinfo"
     info.write_text(text, encoding="utf-8")
     monkeypatch.setattr(hardware, "Path", lambda name: info)

@@ -96,7 +96,9 @@ def test_in_batch_negatives_are_refused_for_a_loss_that_has_none(draft: Drafts) 
     assert not problems(draft("loss=pointwise", "negatives=auto", shape="labeled_pair"))
 
 
-@pytest.mark.parametrize(("loss", "shape"), [("triplet", "triplet"), ("contrastive", "n_tuple"), ("pointwise", "labeled_pair")])
+@pytest.mark.parametrize(
+    ("loss", "shape"), [("triplet", "triplet"), ("contrastive", "n_tuple"), ("pointwise", "labeled_pair")]
+)
 def test_mining_that_would_not_happen_is_refused(loss: str, shape: Shape, draft: Drafts) -> None:
     problem = only(rules.mined_where_said, draft(f"loss={loss}", "negatives=mined", shape=shape))
     assert problem.mend.startswith("negatives=auto")
@@ -122,6 +124,12 @@ def test_pooling_is_refused_for_a_folder_that_has_its_own(draft: Drafts) -> None
     problem = only(rules.pooling_is_free, draft("base_model.pooling=cls", base=base))
     assert "Transformer → Pooling" in problem.what
     assert not problems(draft("base_model.pooling=cls"))
+
+
+def test_a_revision_is_refused_for_weights_on_disk(draft: Drafts) -> None:
+    problem = only(rules.revision_is_of_the_hub, draft("base_model.revision=main"))
+    assert problem.mend.startswith("leave it out")
+    assert not problems(draft("base_model.revision=main", base={"local": False}))
 
 
 def test_a_cached_loss_is_refused_with_gradient_checkpointing(draft: Drafts, workplace: Path) -> None:

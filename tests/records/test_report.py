@@ -252,9 +252,7 @@ def test_a_bare_record_makes_a_bare_page() -> None:
 def test_missing_and_endless_values_do_not_break_it() -> None:
     nan = math.nan
     broken = record(
-        verdict=verdict(
-            score=nan, delta=nan, low=nan, high=nan, p=nan, detectable=None, settle="The score is NaN."
-        ),
+        verdict=verdict(score=nan, delta=nan, low=nan, high=nan, p=nan, detectable=None, settle="The score is NaN."),
         history=[
             {"step": 1, "loss": nan, "learning_rate": 0.0},
             {"step": 2, "loss": math.inf},

@@ -180,9 +180,7 @@ def test_values_that_gather_are_written_together(
     assert len(written) < 10
 
 
-def test_a_locked_database_is_tried_again(
-    uri: str, client: MlflowClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_locked_database_is_tried_again(uri: str, client: MlflowClient, monkeypatch: pytest.MonkeyPatch) -> None:
     attempts, write = [], module._MlflowRun.metrics
 
     def contended(self: module._MlflowRun, points: list[module._Point]) -> None:
@@ -235,9 +233,7 @@ def test_a_failed_call_does_not_stop_the_others(
     assert len([record for record in caplog.records if record.name == "stbench"]) == 1
 
 
-def test_after_three_failures_in_a_row_only_the_end_is_tried(
-    uri: str, client: MlflowClient, tmp_path: Path
-) -> None:
+def test_after_three_failures_in_a_row_only_the_end_is_tried(uri: str, client: MlflowClient, tmp_path: Path) -> None:
     tracker = started(uri)
     for _ in range(20):
         tracker.artifacts(tmp_path / "missing.txt")

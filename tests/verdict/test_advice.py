@@ -47,9 +47,7 @@ def test_a_healthy_run_needs_no_advice() -> None:
         ({"truncated_share": 0.31, "max_seq_length": None}, "training.max_seq_length=512", "31%"),
     ],
 )
-def test_each_rule_names_the_option_and_the_figure(
-    facts: Mapping[str, object], overrides: str, figure: str
-) -> None:
+def test_each_rule_names_the_option_and_the_figure(facts: Mapping[str, object], overrides: str, figure: str) -> None:
     (advice,) = advise(replace(HEALTHY, **facts))  # type: ignore[arg-type]
     assert advice.overrides == overrides
     assert figure in advice.reason
@@ -71,9 +69,7 @@ def test_what_is_healthy_or_not_measured_gives_no_advice(facts: Mapping[str, obj
     assert advise(replace(HEALTHY, **facts)) == []  # type: ignore[arg-type]
 
 
-MANY = replace(
-    HEALTHY, best_step=1000, last_loss=1.99, n=100, negatives="in_batch", batch_size=16, truncated_share=0.4
-)
+MANY = replace(HEALTHY, best_step=1000, last_loss=1.99, n=100, negatives="in_batch", batch_size=16, truncated_share=0.4)
 
 
 def test_the_three_strongest_in_order() -> None:

@@ -62,9 +62,7 @@ def test_the_number_of_samples_needed_detects_the_effect_four_times_in_five() ->
     wins = 0
     for trial in range(200):
         drawn = generator.normal(0.03, 0.1, needed)
-        found = judge(
-            mean_scores(np.zeros(needed)), mean_scores(drawn), min_effect=1e-9, resamples=400, seed=trial
-        )
+        found = judge(mean_scores(np.zeros(needed)), mean_scores(drawn), min_effect=1e-9, resamples=400, seed=trial)
         wins += found.outcome == "WIN"
     assert 0.7 < wins / 200 < 0.9
 
@@ -194,9 +192,7 @@ def null_pair(statistic: str, size: int, generator: np.random.Generator) -> tupl
 
 
 @pytest.mark.parametrize("size", [12, 80])
-@pytest.mark.parametrize(
-    "statistic", ["mean", "spearman", "pearson", "average_precision", "macro_f1", "accuracy"]
-)
+@pytest.mark.parametrize("statistic", ["mean", "spearman", "pearson", "average_precision", "macro_f1", "accuracy"])
 def test_noise_seldom_wins(statistic: str, size: int) -> None:
     generator = np.random.default_rng(21)
     pairs = (null_pair(statistic, size, generator) for _ in range(200))

@@ -33,9 +33,7 @@ def test_the_line_reads_back() -> None:
     assert list(fields) == ["outcome", "score", "baseline", "delta", "ci95", "p", "n", "metric", "run"]
     assert fields["outcome"] == "WIN"
     assert fields["ci95"] == "[+0.195,+0.248]"
-    again = replace(
-        WIN, score=float(fields["score"]), baseline=float(fields["baseline"]), delta=float(fields["delta"])
-    )
+    again = replace(WIN, score=float(fields["score"]), baseline=float(fields["baseline"]), delta=float(fields["delta"]))
     assert verdict_line(again, fields["run"]) == LINE
 
 

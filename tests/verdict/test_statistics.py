@@ -28,9 +28,7 @@ def reference(name: str, samples: Samples) -> float:
         "mean": lambda: np.mean(samples["value"]),
         "spearman": lambda: stats.spearmanr(samples["prediction"], samples["target"]).statistic,
         "pearson": lambda: stats.pearsonr(samples["prediction"], samples["target"]).statistic,
-        "average_precision": lambda: metrics.average_precision_score(
-            samples["target"], samples["prediction"]
-        ),
+        "average_precision": lambda: metrics.average_precision_score(samples["target"], samples["prediction"]),
         "macro_f1": lambda: metrics.f1_score(samples["target"], samples["prediction"], average="macro"),
         "accuracy": lambda: metrics.accuracy_score(samples["target"], samples["prediction"]),
     }
@@ -108,9 +106,7 @@ def test_the_interval_is_scipys(name: str) -> None:
         return float(values[1] - values[0])
 
     data = [baseline[moved], final[moved], *([baseline["target"]] if "target" in baseline else [])]
-    theirs = stats.bootstrap(
-        data, delta, paired=True, vectorized=False, n_resamples=2500, method="percentile", rng=2
-    )
+    theirs = stats.bootstrap(data, delta, paired=True, vectorized=False, n_resamples=2500, method="percentile", rng=2)
     tolerance = 0.2 * theirs.standard_error
     assert ours.delta == pytest.approx(delta(*data))
     assert ours.low == pytest.approx(theirs.confidence_interval.low, abs=tolerance)

@@ -1,0 +1,152 @@
+"""Evaluators out of rows of each shape: what is asked, what counts as found, and under which id."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from stbench.cache import Store
+from stbench.data.splits import content_hash
+from stbench.evaluation.build import build_evaluator
+from stbench.plan.plan import EvaluatorPlan
+
+if TYPE_CHECKING:
+    from stbench.config.sentence import ModelType
+
+A, B, C = "how many tools?", "how many plants?", "how many boxes?"
+
+
+def built(
+    kind: str, cls: str, columns: dict[str, list[Any]], type_: ModelType = "sentence_transformer", **more: Any
+) -> Any:
+    from datasets import Dataset
+
+    plan = EvaluatorPlan(kind, kind, cls, "", "mean", depth=more.pop("depth", 10), batch_size=7)
+    given = {"miner": None, "store": Store(Path("unused"), "off"), **more}
+    return build_evaluator(
+        plan, type_, Dataset.from_dict(columns), "validation", "fp32", given["miner"], given["store"]
+    )
+
+
+def retrieval(columns: dict[str, list[Any]]) -> Any:
+    return built("retrieval", "InformationRetrievalEvaluator", columns)
+
+
+def texts(evaluator: Any, query: str) -> set[str]:
+    by_id = dict(zip(evaluator.corpus_ids, evaluator.corpus, strict=True))
+    return {by_id[key] for key in evaluator.relevant_docs[content_hash(query)]}
+
+
+def test_every_positive_of_a_query_is_relevant_and_every_document_is_searched() -> None:
+    found = retrieval({"anchor": [A, B, A], "positive": ["two", "three", "a pair"]})
+    assert found.queries == [A, B]
+    assert set(found.corpus) == {"two", "three", "a pair"}
+    assert (texts(found, A), texts(found, B)) == ({"two", "a pair"}, {"three"})
+
+
+def test_negatives_are_searched_but_never_relevant() -> None:
+    found = retrieval(
+        {"anchor": [A, B], "positive": ["two", "three"], "negative_1": ["x", "y"], "negative_2": ["y", "z"]}
+    )
+    assert set(found.corpus) == {"two", "three", "x", "y", "z"}
+    assert (texts(found, A), texts(found, B)) == ({"two"}, {"three"})
+
+
+def test_lists_say_what_is_relevant_and_a_query_without_any_is_not_asked() -> None:
+    lists = {"anchor": [A, B], "documents": [["two", "x"], ["y", "z"]], "relevance": [[2, 0], [0, 0]]}
+    found = retrieval(lists)
+    assert found.queries == [A]
+    assert set(found.corpus) == {"two", "x", "y", "z"}
+    assert texts(found, A) == {"two"}
+
+
+def test_own_lists_of_a_reranker_need_both_kinds_of_documents() -> None:
+    lists = {
+        "anchor": [A, B, C],
+        "documents": [["two", "x"], ["y", "z"], ["four", "five"]],
+        "relevance": [[1, 0], [0, 0], [1, 1]],
+    }
+    found = built("reranking", "CrossEncoderRerankingEvaluator", lists, "cross_encoder")
+    assert found.samples == [{"query": A, "positive": ["two"], "negative": ["x"]}]
+    assert found.sample_ids == [content_hash(A)]
+
+
+def test_pairs_are_reranked_from_what_the_first_stage_finds() -> None:
+    miner = Alphabet()
+    columns = {"anchor": [A, B, A], "positive": ["a", "c", "d"]}
+    found = built("reranking", "CrossEncoderRerankingEvaluator", columns, "cross_encoder", miner=miner, depth=2)
+    assert found.samples == [
+        {"query": A, "positive": ["a", "d"], "documents": ["a", "c"]},
+        {"query": B, "positive": ["c"], "documents": ["a", "c"]},
+    ]
+    assert found.sample_ids == [content_hash(A), content_hash(B)]
+
+
+class Alphabet:
+    """A miner that puts documents in alphabetical order."""
+
+    digest = "alphabet"
+
+    def load(self) -> Alphabet:
+        return self
+
+    def encode_query(self, texts: list[str], **_: Any) -> Any:
+        import torch
+
+        return torch.ones(len(texts), 1)
+
+    def encode_document(self, texts: list[str], **_: Any) -> Any:
+        import torch
+
+        return torch.tensor([[-float(ord(text[0]))] for text in texts])
+
+
+@pytest.mark.parametrize(
+    ("kind", "target", "cls", "crossed"),
+    [
+        ("similarity", "score", "EmbeddingSimilarityEvaluator", "CrossEncoderCorrelationEvaluator"),
+        ("binary", "label", "BinaryClassificationEvaluator", "CrossEncoderClassificationEvaluator"),
+    ],
+)
+def test_pairs_go_to_bi_encoders_as_columns_and_to_cross_encoders_as_pairs(
+    kind: str, target: str, cls: str, crossed: str
+) -> None:
+    columns = {"anchor": [A, B], "positive": ["two", "three"], target: [1, 0]}
+    apart = built(kind, cls, columns)
+    assert (apart.sentences1, apart.sentences2) == ([A, B], ["two", "three"])
+    kind = "correlation" if target == "score" else kind
+    together = built(kind, crossed, columns, "cross_encoder")
+    assert together.sentence_pairs == [[A, "two"], [B, "three"]]
+    for found in (apart, together):
+        assert list(getattr(found, f"{target}s")) == [1, 0]
+        assert found.sample_ids == [content_hash(f"{A}\ntwo"), content_hash(f"{B}\nthree")]
+
+
+def test_name_batch_size_and_precision_reach_the_evaluator() -> None:
+    found = retrieval({"anchor": [A], "positive": ["two"]})
+    assert (found.name, found.batch_size, found.autocast_mode) == ("validation", 7, "fp32")
+    assert (found.show_progress_bar, found.write_csv) == (False, False)
+
+
+@pytest.mark.parametrize(
+    ("columns", "kind", "cls", "type_", "work"),
+    [
+        ({"anchor": [A, B], "positive": ["two", "two"]}, "retrieval", "InformationRetrievalEvaluator", "sentence_transformer", 3),
+        (
+            {"anchor": [A], "documents": [["two", "x", "y"]], "relevance": [[1, 0, 0]]},
+            "reranking", "CrossEncoderRerankingEvaluator", "cross_encoder", 3,
+        ),
+        (
+            {"anchor": [A, B], "positive": ["two", "three"], "label": [1, 0]},
+            "binary", "CrossEncoderClassificationEvaluator", "cross_encoder", 2,
+        ),
+        (
+            {"anchor": [A, B], "positive": ["two", "three"], "score": [1.0, 0.5]},
+            "similarity", "EmbeddingSimilarityEvaluator", "sentence_transformer", 4,
+        ),
+    ],
+)  # fmt: skip
+def test_work_is_the_number_of_texts(columns: Any, kind: str, cls: str, type_: ModelType, work: int) -> None:
+    assert built(kind, cls, columns, type_).work == work
