@@ -8,6 +8,7 @@ import os
 import struct
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -93,25 +94,35 @@ class Said:
 def say() -> Callable[..., Said]:
     """Composes words into a sentence, as the command line does, but through Hydra's compose API."""
     from hydra import compose, initialize_config_dir
+    from hydra._internal.config_loader_impl import ConfigLoaderImpl
+    from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.core.plugins import Plugins
-    from omegaconf import open_dict
+    from omegaconf import DictConfig
 
     from stbench.config.check import checked
-    from stbench.config.discovery import package_conf
+    from stbench.config.discovery import choices, package_conf
     from stbench.config.preflight import check
     from stbench.config.search_path import UserConf
 
-    # Composing takes a tenth of a second, and the same sentences are wanted again and again.
+    # Composing takes a tenth of a second, setting options next to nothing: Hydra does them one after the other too.
     @cache
-    def composed(words: tuple[str, ...], folder: Path) -> Said:
+    def composed(words: tuple[str, ...], _folder: Path) -> DictConfig:
         Plugins.instance().register(UserConf)
         with initialize_config_dir(version_base="1.3", config_dir=str(package_conf())):
-            config = compose("config", check(words), return_hydra_config=True)
-        with open_dict(config):
-            choices = config.pop("hydra").runtime.choices
-        return Said(checked(config), {str(key): str(value) for key, value in choices.items() if value is not None})
+            return compose("config", list(words), return_hydra_config=True)
 
-    return lambda *words: composed(words, Path.cwd())
+    @cache
+    def said(words: tuple[str, ...], folder: Path) -> Said:
+        forms, groups = check(words), choices()
+        chosen = tuple(form for form in forms if form.partition("=")[0] in groups)
+        config = deepcopy(composed(chosen, folder))
+        options = OverridesParser.create().parse_overrides([form for form in forms if form not in chosen])
+        ConfigLoaderImpl._apply_overrides_to_config(options, config)
+        names = {str(key): str(value) for key, value in config.hydra.runtime.choices.items() if value is not None}
+        plain = DictConfig({key: config._get_node(key) for key in config if key != "hydra"})
+        return Said(checked(plain), names)
+
+    return lambda *words: said(words, Path.cwd())
 
 
 @pytest.fixture(scope="session")

@@ -80,9 +80,15 @@ def load(group: str, name: str) -> Mapping[str, Any]:
     """
     from omegaconf import OmegaConf
 
-    content = _read(choices()[group][name].file)
+    files = (folder / group / f"{name}.yaml" for folder in conf_folders())
+    file = next((file for file in files if file.is_file()), None)
+    if file is None:
+        raise KeyError(f"{group}={name}")
+    content = _read(file)
     parts = [part for part in content.get("defaults", ()) if isinstance(part, str) and part != "_self_"]
     own = {key: value for key, value in content.items() if key != "defaults"}
+    if not parts:
+        return own
     merged = OmegaConf.to_container(OmegaConf.merge(*(load(group, part) for part in parts), own))
     assert isinstance(merged, dict)
     return {str(key): value for key, value in merged.items()}

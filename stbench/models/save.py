@@ -44,7 +44,8 @@ def _difference(first: Any, second: Any) -> float:
     import numpy as np
 
     if isinstance(first, list):
-        return max(_difference(one, other) for one, other in zip(first, second, strict=True))
+        # Unlike max(), this lets no nan slip through.
+        return float(np.max([_difference(one, other) for one, other in zip(first, second, strict=True)]))
     one, other = (
         np.asarray(item.cpu() if hasattr(item, "cpu") else item, dtype=np.float64) for item in (first, second)
     )

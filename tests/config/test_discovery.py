@@ -51,9 +51,12 @@ def test_choices_in_subfolders_are_named_by_their_path(workplace: Path) -> None:
     assert choices()["dataset"]["beir/scifact"].file == file
 
 
-def test_parts_are_no_choices(own_loss: Path) -> None:
-    own_loss.rename(own_loss.with_name("_mine.yaml"))
-    assert not {"mine", "_mine"} & set(choices()["loss"])
+def test_parts_are_no_choices_but_choices_may_have_them(own_loss: Path) -> None:
+    part = own_loss.rename(own_loss.with_name("_part.yaml"))
+    part.with_name("whole.yaml").write_text("defaults: [_part, _self_]\nsummary: whole\n", encoding="utf-8")
+    assert "whole" in choices()["loss"]
+    assert "_part" not in choices()["loss"]
+    assert load("loss", "whole")["suggests"] == {"learning_rate": 0.5}
 
 
 def test_a_file_that_the_package_hides_is_remembered(own_loss: Path) -> None:

@@ -21,7 +21,9 @@ class Recorded:
 
     primary_metric = "test_ndcg@10"
     greater_is_better = True
-    outcomes = {"id": np.array(["a", "b"]), "value": np.array([0.5, 1.0])}
+
+    def __init__(self) -> None:
+        self.outcomes = {"id": np.array(["a", "b"]), "value": np.array([0.5, 1.0])}
 
     def __call__(self, model: Any) -> dict[str, Any]:
         self.model = model

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+
+from stbench.config.composition import refusal
+from stbench.config.discovery import package_conf
+from stbench.errors import Problem
+
+
+def problem(*words: str) -> Problem:
+    """What is made of Hydra's own error about `words`."""
+    with pytest.raises(Exception) as caught, initialize_config_dir(version_base="1.3", config_dir=str(package_conf())):  # noqa: PT011
+        compose("config", list(words))
+    refused = refusal(caught.value)
+    assert refused is not None
+    (only,) = refused.problems
+    assert "\n" not in str(only.what)
+    return only
+
+
+@pytest.mark.parametrize(
+    ("words", "owner"),
+    [
+        (["model=cross_encoder", "model.embedding_dim=64"], "say model=multi_vector_encoder, or leave it out"),
+        (["model=cross_encoder", "model.architecture=csr"], "say model=sparse_encoder, or leave it out"),
+        (["dataset.train=a.csv"], "say dataset=files, or leave it out"),
+        (["tracker=none", "tracker.uri=x"], "say tracker=mlflow, or leave it out"),
+        (["loss=listwise", "loss.nothing.of.this=x"], "leave it out"),
+    ],
+)
+def test_an_option_of_another_choice_is_told_where_it_belongs(words: list[str], owner: str) -> None:
+    found = problem(*words)
+    assert (found.where, found.mend) == (words[-1].partition("=")[0], owner)
+
+
+def test_an_option_of_hydra_keeps_hydras_words() -> None:
+    found = problem("hydra.nothing=1")
+    assert "hydra.nothing" in found.what
+    assert found.mend
+
+
+def test_a_choice_that_there_is_not_gets_the_closest_name() -> None:
+    found = problem("loss=contrastiv")
+    assert (found.what, found.mend) == ("there is no loss called 'contrastiv'", "did you mean loss: contrastive?")
+
+
+def test_a_file_that_is_no_yaml_is_named_with_its_line(tmp_path: Path) -> None:
+    from yaml import YAMLError, safe_load
+
+    file = tmp_path / "broken.yaml"
+    file.write_text("a: 1\nb: [1\n", encoding="utf-8")
+    with pytest.raises(YAMLError) as caught, file.open(encoding="utf-8") as stream:
+        safe_load(stream)
+    refused = refusal(caught.value)
+    assert refused is not None
+    assert refused.problems[0].where.startswith(f"{file}, line ")
+
+
+def test_what_is_no_matter_of_composition_is_not_refused() -> None:
+    assert refusal(RuntimeError("a bug")) is None
