@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stbench import console
@@ -13,6 +15,7 @@ from stbench.config.fingerprint import run_name
 from stbench.config.sentence import Sentence
 from stbench.errors import Interrupted, Refused, StbenchError
 from stbench.records.folder import RunFolder
+from stbench.records.logs import to_file
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -36,17 +39,17 @@ def run_job(config: DictConfig, hydra: Any, words: Sequence[str]) -> int:
         console.show_interrupted(str(stop) or "stopped; the same command goes on from where it was")
         return Interrupted.exit_code
     except StbenchError as error:
-        console.show_failure(str(error), folder.log if folder else None)
+        console.show_failure(str(error), _told(folder))
         return error.exit_code
     except Exception as error:
         first = (str(error).strip().splitlines() or [""])[0]
-        console.show_failure(f"{type(error).__name__}: {first}", folder.log if folder else None)
+        console.show_failure(f"{type(error).__name__}: {first}", _told(folder))
         return 1
 
 
 def run(sentence: Sentence, chosen: Mapping[str, str], command: str, folder: RunFolder) -> int:
     """The ten steps. Returns the exit code; raises what `run_job` turns into messages."""
-    if folder.state() == "finished" and not sentence.force and sentence.plan == "show":
+    if _is_done(folder, sentence) and sentence.plan == "show":
         return finished(folder, sentence)
 
     from stbench.plan.make import make_plan
@@ -60,20 +63,54 @@ def run(sentence: Sentence, chosen: Mapping[str, str], command: str, folder: Run
 
     from stbench.records.record import recording
 
-    with folder.held(), recording(folder, sentence, plan, command, store) as record:
-        from stbench.stages import Stages
+    with folder.held(), _terminable():
+        # Another process may have finished it while this one planned.
+        if _is_done(folder, sentence):
+            return finished(folder, sentence)
+        with recording(folder, sentence, plan, command, store) as record:
+            from stbench.stages import Stages
 
-        stages = Stages(plan, store, record)
-        splits = stages.data()
-        evaluators = stages.evaluators(splits)
-        baseline = stages.baseline(splits, evaluators)
-        trained = stages.train(splits, evaluators, baseline)
-        final = stages.final(evaluators)
-        verdict = stages.verdict(baseline, final, sentence)
-        stages.save(splits)
-        summary = record.finish(verdict, baseline, final, trained, splits, stages.truncated(splits))
+            stages = Stages(plan, store, record)
+            splits = stages.data()
+            evaluators = stages.evaluators(splits)
+            baseline = stages.baseline(splits, evaluators)
+            trained = stages.train(splits, evaluators, baseline)
+            final = stages.final(evaluators)
+            verdict = stages.verdict(baseline, final, sentence)
+            stages.save(splits)
+            summary = record.finish(verdict, baseline, final, trained, splits, stages.truncated(splits))
     console.show_summary(summary)
     return 3 if verdict.outcome in GATED[sentence.verdict.fail_on] else 0
+
+
+def _is_done(folder: RunFolder, sentence: Sentence) -> bool:
+    return folder.state() == "finished" and not sentence.force
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """A termination signal ends the run the way Ctrl-C does."""
+    import signal
+
+    def stop(number: int, frame: object) -> None:
+        raise Interrupted("terminated; the same command goes on from where it was")
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _told(folder: RunFolder | None) -> Path | None:
+    """The run's log, with the traceback of the error at hand at its end."""
+    import logging
+
+    if folder is None:
+        return None
+    with to_file(folder.log):
+        logging.getLogger("stbench").exception("failed")
+    return folder.log
 
 
 def finished(folder: RunFolder, sentence: Sentence) -> int:

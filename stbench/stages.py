@@ -202,8 +202,10 @@ class _Shown:
 
 def active_dims(scores: Scores) -> dict[str, float]:
     """`query_active_dims` and `corpus_active_dims` of a sparse model; empty for others."""
+    found = {key: value for key, value in scores.metrics.items() if key.endswith("active_dims")}
     names = ("query_active_dims", "corpus_active_dims")
-    return {name: value for name in names for key, value in scores.metrics.items() if key.endswith(name)}
+    # Of scored pairs the library counts both sides together.
+    return {name: value for name in names for key, value in found.items() if key.endswith(name) or len(found) == 1}
 
 
 def _collapsed(dims: Mapping[str, float]) -> str | None:

@@ -97,7 +97,7 @@ def say() -> Callable[..., Said]:
     from hydra._internal.config_loader_impl import ConfigLoaderImpl
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.core.plugins import Plugins
-    from omegaconf import DictConfig
+    from omegaconf import DictConfig, open_dict
 
     from stbench.config.check import checked
     from stbench.config.discovery import choices, package_conf
@@ -106,21 +106,23 @@ def say() -> Callable[..., Said]:
 
     # Composing takes a tenth of a second, setting options next to nothing: Hydra does them one after the other too.
     @cache
-    def composed(words: tuple[str, ...], _folder: Path) -> DictConfig:
+    def composed(words: tuple[str, ...], _folder: Path) -> tuple[DictConfig, dict[str, str]]:
         Plugins.instance().register(UserConf)
         with initialize_config_dir(version_base="1.3", config_dir=str(package_conf())):
-            return compose("config", list(words), return_hydra_config=True)
+            config = compose("config", list(words), return_hydra_config=True)
+        with open_dict(config):
+            names = config.pop("hydra").runtime.choices
+        return config, {str(key): str(value) for key, value in names.items() if value is not None}
 
     @cache
     def said(words: tuple[str, ...], folder: Path) -> Said:
         forms, groups = check(words), choices()
         chosen = tuple(form for form in forms if form.partition("=")[0] in groups)
-        config = deepcopy(composed(chosen, folder))
+        config, names = composed(chosen, folder)
+        config = deepcopy(config)
         options = OverridesParser.create().parse_overrides([form for form in forms if form not in chosen])
         ConfigLoaderImpl._apply_overrides_to_config(options, config)
-        names = {str(key): str(value) for key, value in config.hydra.runtime.choices.items() if value is not None}
-        plain = DictConfig({key: config._get_node(key) for key in config if key != "hydra"})
-        return Said(checked(plain), names)
+        return Said(checked(config), names)
 
     return lambda *words: said(words, Path.cwd())
 

@@ -50,8 +50,11 @@ def python(*words: str, folder: Path, **environment: str) -> subprocess.Complete
     )
 
 
-def best_of_three(*words: str, folder: Path) -> float:
-    """Seconds of processor time, which is what the wall clock shows where nothing else runs; tests share their cores."""
+def is_done_within(limit: float, *words: str, folder: Path) -> bool:
+    """Whether one of three tries takes less than `limit` seconds of processor time.
+
+    That is what the wall clock shows where nothing else runs; tests share their cores.
+    """
 
     def seconds() -> float:
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -59,7 +62,7 @@ def best_of_three(*words: str, folder: Path) -> float:
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
 
-    return min(seconds() for _ in range(3))
+    return any(seconds() < limit for _ in range(3))
 
 
 @pytest.fixture
@@ -112,11 +115,11 @@ def test_each_typo_is_one_clear_message(words: list[str], what: str, mend: str, 
 
 
 def test_a_typo_takes_less_than_a_second_from_the_start_of_python(workplace: Path) -> None:
-    assert best_of_three("training.warmup=-1", folder=workplace) < 1
+    assert is_done_within(1, "training.warmup=-1", folder=workplace)
 
 
 def test_showing_the_configuration_takes_less_than_eight_tenths(workplace: Path) -> None:
-    assert best_of_three("--cfg", "job", folder=workplace) < 0.8
+    assert is_done_within(0.8, "--cfg", "job", folder=workplace)
 
 
 def test_answers_load_nothing_heavy(pairs: Path, workplace: Path) -> None:
@@ -125,11 +128,12 @@ def test_answers_load_nothing_heavy(pairs: Path, workplace: Path) -> None:
         ["--cfg", "job"], ["--help"], ["list"], ["list", "los"], ["--version"], ["model=cross_encodr"], ["plan=onli"],
         data, [*data, "loss=triplet", "negatives.num=2"], [*data, "-m", "seed=1,2"], [*data, "loss=classification"],
         ["-sc", "install=bash"],
+        ["-sc", "query=bash"],
     ]  # fmt: skip
-    done = python("-c", LOADED, json.dumps(lines), *HEAVY, folder=workplace)
+    done = python("-c", LOADED, json.dumps(lines), *HEAVY, folder=workplace, COMP_LINE="stbench training.le")
     assert done.returncode == 0, done.stderr
     found = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [code for code, _ in found] == [0, 0, 0, 2, 0, 2, 2, 0, 0, 0, 2, 0]
+    assert [code for code, _ in found] == [0, 0, 0, 2, 0, 2, 2, 0, 0, 0, 2, 0, 0]
     assert [loaded for _, loaded in found] == [[]] * len(lines)
     assert not (workplace / "experiments").exists()
 

@@ -16,7 +16,9 @@ MISSPELT = "loss=contrastiv"
 
 
 def blocks(document: Path) -> str:
-    return "\n".join(re.findall(r"```sh\n(.*?)```", document.read_text(encoding="utf-8"), re.DOTALL)).replace("\\\n", " ")
+    return "\n".join(re.findall(r"```sh\n(.*?)```", document.read_text(encoding="utf-8"), re.DOTALL)).replace(
+        "\\\n", " "
+    )
 
 
 def sentences() -> list[str]:

@@ -9,7 +9,6 @@ import resource
 import shutil
 import sys
 import time
-import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -18,11 +17,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stbench import console
-from stbench.cache import Store
+from stbench.cache import Store, key_of
 from stbench.config.fingerprint import meaning
 from stbench.config.sentence import Sentence
 from stbench.data.splits import content_hash
-from stbench.errors import Interrupted, Refused
+from stbench.errors import Interrupted
 from stbench.evaluation.scores import Scores
 from stbench.plan.plan import Plan
 from stbench.records import ledger
@@ -48,24 +47,31 @@ log = logging.getLogger("stbench")
 @contextmanager
 def recording(folder: RunFolder, sentence: Sentence, plan: Plan, command: str, store: Store) -> Iterator[Recording]:
     """Opens the records of a run and closes them the way the run ended: finished, failed or interrupted."""
-    fresh = sentence.force or folder.state() is None
+    data = plan.data.source.digest()
+    fresh = sentence.force or _is_new(folder, data)
     if fresh:
         folder.start_over()
+    folder.set_state("running", pid=os.getpid(), resumed=not fresh, data=data)
     with to_file(folder.log):
         record = Recording(folder, sentence, plan, command, store, resumed=not fresh)
         try:
             yield record
-        except Refused:
-            record.close("failed", "FAILED")
-            raise
         except (KeyboardInterrupt, Interrupted):
             log.warning("interrupted")
             record.close("interrupted", "KILLED")
             raise
         except BaseException:
-            log.error("failed\n%s", traceback.format_exc())
             record.close("failed", "FAILED")
             raise
+
+
+def _is_new(folder: RunFolder, data: str) -> bool:
+    """Whether there is nothing to go on from, or only checkpoints of other data."""
+    status = folder.read("status.json")
+    if status is not None and status.get("data") != data:
+        console.note("the data has changed since this run was stopped; it starts over")
+        return True
+    return status is None
 
 
 class Recording:
@@ -85,7 +91,7 @@ class Recording:
         self._trial = sentence.training.trial
         self._tracker: Tracker = NoTracker()
         self._tracked = False
-        self._write_opening(resumed)
+        self._write_opening()
         log.info("%s: %s", "resumed" if resumed else "started", command)
 
     @property
@@ -111,7 +117,7 @@ class Recording:
         name = str(self._plan.data.source.train[0])
         for split, context in (("train", "train"), ("validation", "selection"), ("test", "test")):
             rows = getattr(splits, split)
-            digest = content_hash(repr([list(row.values()) for row in rows]))
+            digest = key_of([list(row.values()) for row in rows])
             self._tracker.dataset(f"{Path(name).stem}-{split}", digest, len(rows), name, context)
 
     def step(self, entry: Mapping[str, Any], step: int) -> None:
@@ -164,7 +170,7 @@ class Recording:
 
     # --- opening
 
-    def _write_opening(self, resumed: bool) -> None:
+    def _write_opening(self) -> None:
         from omegaconf import OmegaConf
 
         folder = self._folder
@@ -177,7 +183,6 @@ class Recording:
         inputs = [file for split in self._plan.data.source.splits for file in self._plan.data.source.files(split)]
         if self._sentence.dataset.source == "files":
             folder.write("inputs.json", {str(file): [file.stat().st_size, file.stat().st_mtime_ns] for file in inputs})
-        folder.set_state("running", pid=os.getpid(), resumed=resumed)
 
     # --- ending
 

@@ -80,7 +80,12 @@ class _Handler(BaseHTTPRequestHandler):
             if folder and not inside:
                 return self._missing("EntryNotFound", body)
             answer: Any = [
-                {"type": "file", "path": name, "size": file.stat().st_size, "oid": hashlib.sha1(file.read_bytes()).hexdigest()}
+                {
+                    "type": "file",
+                    "path": name,
+                    "size": file.stat().st_size,
+                    "oid": hashlib.sha1(file.read_bytes()).hexdigest(),
+                }
                 for file, name in inside
             ]
         elif rest == "" or rest.startswith("/revision/"):

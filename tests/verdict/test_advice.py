@@ -38,7 +38,7 @@ def test_a_healthy_run_needs_no_advice() -> None:
         ({"n": 300}, "dataset.test_size=1500", "300 samples"),
         ({"negatives": "none"}, "negatives=mined", "63 chance negatives"),
         ({"batch_size": 16}, "training.batch_size=128", "only 15 negatives"),
-        ({"batch_size": 16, "train_rows": 400}, "training.batch_size=40", "batch of 16"),
+        ({"batch_size": 16, "train_rows": 400}, "training.batch_size=32", "batch of 16"),
         (
             {"truncated_share": 0.31},
             "training.max_seq_length=512",
@@ -85,3 +85,8 @@ def test_after_a_win_two_and_no_more_samples() -> None:
 def test_no_two_advices_contradict_each_other() -> None:
     (advice,) = advise(replace(HEALTHY, best_step=0, last_loss=2.0))
     assert advice.overrides.startswith("training.learning_rate=1e-05")
+
+
+def test_a_training_cut_short_is_made_longer_by_its_steps() -> None:
+    (advice,) = advise(replace(HEALTHY, best_step=20, last_step=20, max_steps=20))
+    assert advice.overrides == "training.max_steps=40"
