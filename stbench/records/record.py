@@ -197,7 +197,7 @@ class Recording:
             last_step=trained.last_step, first_loss=losses[0] if losses else None, last_loss=losses[-1] if losses else None,
             learning_rate=training.learning_rate, epochs=training.epochs, train_rows=trained.rows,
             batch_size=training.batch_size, truncated_share=truncated, active_dims=dims or None, in_batch=plan.loss.in_batch,
-            max_seq_length=plan.blueprint.max_seq_length, max_steps=training.max_steps,
+            max_seq_length=plan.blueprint.max_seq_length, max_steps=training.max_steps if training.max_steps == trained.last_step else None,
         )  # fmt: skip
 
     def _write_results(

@@ -1,4 +1,4 @@
-"""Places to run in. Each process pays ten seconds for its imports: runs are shared, independent ones go two at a time."""
+"""Places to run in. Each process pays ten seconds for its imports: runs are shared, independent ones go side by side."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ def new_place(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Place
 
 @pytest.fixture(scope="session")
 def background() -> Iterator[Callable[..., Future[Any]]]:
-    """`background(function, …)`: its result later; two at a time."""
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        yield pool.submit
+    """`background(function, …)`: its result later, several at a time."""
+    pool = ThreadPoolExecutor(max_workers=4)
+    yield pool.submit
+    pool.shutdown(cancel_futures=True)
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from typing import Any
 
@@ -15,36 +15,40 @@ pytestmark = pytest.mark.slow
 SHORT = ("training.max_steps=2", "training.batch_size=16")
 
 
+Ended = Future[tuple[Place, Done]]
+
+
 @pytest.fixture(scope="module")
-def failed(
-    new_place: Callable[[str], Place], background: Callable[..., Future[Any]], tiny_words: Callable[..., list[str]]
-) -> Future[tuple[Place, Done]]:
-    def run() -> tuple[Place, Done]:
-        place = new_place("failed")
-        # The loss keeps it unread and calls it in its first step.
-        return place, place.run(*tiny_words("plain"), *SHORT, "loss.arguments.similarity_fct=nonsense")
+def runs(
+    new_place: Callable[[str], Place], background: Callable[..., Future[Any]], tiny: Tiny
+) -> Iterator[Mapping[str, Ended]]:
+    local = ("base_model=path", f"base_model.path={tiny.plain}")
+    # The loss keeps this word unread and calls it in its first step.
+    broken = "loss.arguments.similarity_fct=nonsense"
 
-    return background(run)
+    def run(name: str, *words: str, **environment: str) -> Ended:
+        place = new_place(name)
+        own = {"HF_HOME": str(place.folder / "hub")}
+        return background(lambda: (place, place.run(*words, **own, **environment)))
+
+    with serving("owner/tiny", tiny.pooled) as (address, asked):
+        yield {
+            "unreachable": run(
+                "unreachable", "base_model=owner/tiny", HF_ENDPOINT="http://127.0.0.1:9", HF_HUB_OFFLINE="0"
+            ),
+            "failed": run("failed", *local, *SHORT, broken),
+            "trial": run("trial", *local, "training=smoke"),
+            "hub": run("hub", "base_model=owner/tiny", *SHORT, "tracker=none", HF_ENDPOINT=address, HF_HUB_OFFLINE="0"),
+        }
+    assert any(line.startswith("GET /owner/tiny/resolve/") and "model.safetensors" in line for line in asked)
 
 
-def test_a_trial_leaves_no_row_and_is_not_tracked(
-    new_place: Callable[[str], Place], failed: Future[Any], tiny_words: Callable[..., list[str]]
-) -> None:
-    place = new_place("trial")
-    check_verdict(place.run(*tiny_words("plain"), "training=smoke"))
-    assert "-trial-" in place.experiment.name
-    assert place.ledger == []
-    assert not (place.folder / "logs" / "mlflow.db").exists()
-    assert place.read("metrics.json")["last_step"] == 1
-
-
-def test_an_error_while_training_is_told_in_short_and_kept_in_full(failed: Future[tuple[Place, Done]]) -> None:
-    place, done = failed.result()
+def test_an_error_while_training_is_told_in_short_and_kept_in_full(runs: Mapping[str, Ended]) -> None:
+    place, done = runs["failed"].result()
     assert done.code == 1
     first, second = done.err.splitlines()
     assert first == "✗ failed: TypeError: 'str' object is not callable"
-    log = f"logs/{place.experiment.name}.log"
-    assert second.endswith(log)
+    assert second.endswith(f"logs/{place.experiment.name}.log")
     assert "Traceback (most recent call last)" in place.log
     assert "TypeError: 'str' object is not callable" in place.log
     assert "VERDICT" not in done.out
@@ -54,22 +58,26 @@ def test_an_error_while_training_is_told_in_short_and_kept_in_full(failed: Futur
     assert run.info.status == "FAILED"
 
 
-def test_a_base_model_comes_from_the_hub(new_place: Callable[[str], Place], tiny: Tiny) -> None:
-    place = new_place("hub")
-    with serving("owner/tiny", tiny.pooled) as (address, asked):
-        online = {"HF_ENDPOINT": address, "HF_HOME": str(place.folder / "hub"), "HF_HUB_OFFLINE": "0"}
-        check_verdict(place.run("base_model=owner/tiny", *SHORT, "tracker=none", **online))
-        assert any(line.startswith("GET /owner/tiny/resolve/") and "model.safetensors" in line for line in asked)
+def test_a_trial_leaves_no_row_and_is_not_tracked(runs: Mapping[str, Ended]) -> None:
+    place, done = runs["trial"].result()
+    check_verdict(done)
+    assert "-trial-" in place.experiment.name
+    assert place.ledger == []
+    assert not (place.folder / "logs" / "mlflow.db").exists()
+    assert place.read("metrics.json")["last_step"] == 1
+
+
+def test_a_base_model_comes_from_the_hub_and_is_then_there_without_it(runs: Mapping[str, Ended]) -> None:
+    place, done = runs["hub"].result()
+    check_verdict(done)
     assert "-tiny-" in place.experiment.name
-    # What was loaded once is there without the Hub.
-    again = place.run("base_model=owner/tiny", *SHORT, "plan=only", **{**online, "HF_HUB_OFFLINE": "1"})
+    offline = {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_HOME": str(place.folder / "hub"), "HF_HUB_OFFLINE": "1"}
+    again = place.run("base_model=owner/tiny", *SHORT, "plan=only", **offline)
     assert again.code == 0, again.err
 
 
-def test_a_hub_that_cannot_be_reached_is_refused_with_what_mends_it(new_place: Callable[[str], Place]) -> None:
-    place = new_place("no hub")
-    nowhere = {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_HOME": str(place.folder / "hub"), "HF_HUB_OFFLINE": "0"}
-    done = place.run("base_model=owner/tiny", *SHORT, **nowhere)
+def test_a_hub_that_cannot_be_reached_is_refused_with_what_mends_it(runs: Mapping[str, Ended]) -> None:
+    place, done = runs["unreachable"].result()
     assert done.code == 2
     assert "owner/tiny" in done.err
     assert "base_model.path=FOLDER" in done.err

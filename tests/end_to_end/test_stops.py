@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 import signal
 import subprocess
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -54,78 +54,109 @@ def wait_for_checkpoint(place: Place, process: subprocess.Popen[str], step: int)
     raise AssertionError("\n".join(["no checkpoint", *process.communicate()]))
 
 
+@dataclass(frozen=True)
+class Stopped:
+    """A run that was stopped and then started again."""
+
+    place: Place
+    status: dict[str, Any]
+    """As the first process left it."""
+    tracked: list[Any]
+    ledger: list[dict[str, str]]
+    done: Done
+    """What the first process said (of the killed one: what another said that was started meanwhile)."""
+    again: Done
+
+    @classmethod
+    def then_again(cls, place: Place, done: Done, words: list[str]) -> Stopped:
+        left = place.read("status.json"), place.tracked, place.ledger
+        return cls(place, *left, done, place.run(*words))
+
+
 @pytest.fixture(scope="module")
-def killed(new_place: Callable[[str], Place], undisturbed: Future[Place], words: list[str]) -> tuple[Place, Done, Any]:
-    """(place, what a second process of the same sentence said meanwhile, status at the time of death)."""
-    place = new_place("killed")
-    process = place.start(*words)
-    try:
-        wait_for_checkpoint(place, process, 2)
-        process.send_signal(signal.SIGSTOP)
-        second = place.run(*words)
-        process.send_signal(signal.SIGCONT)
-        # In the second epoch, whose rows come in another order.
-        wait_for_checkpoint(place, process, 24)
-    finally:
-        process.kill()
-        process.communicate()
-    return place, second, place.read("status.json")
+def killed(
+    new_place: Callable[[str], Place],
+    background: Callable[..., Future[Any]],
+    undisturbed: Future[Place],
+    words: list[str],
+) -> Future[Stopped]:
+    def run() -> Stopped:
+        place = new_place("killed")
+        process = place.start(*words)
+        try:
+            wait_for_checkpoint(place, process, 2)
+            process.send_signal(signal.SIGSTOP)
+            second = place.run(*words)
+            process.send_signal(signal.SIGCONT)
+            # In the second epoch, whose rows come in another order.
+            wait_for_checkpoint(place, process, 24)
+        finally:
+            process.kill()
+            process.communicate()
+        return Stopped.then_again(place, second, words)
+
+    return background(run)
 
 
-def test_a_second_process_of_the_same_sentence_is_refused(killed: tuple[Place, Done, Any]) -> None:
-    _, second, _ = killed
+@pytest.fixture(scope="module")
+def interrupted(
+    new_place: Callable[[str], Place], background: Callable[..., Future[Any]], killed: Future[Any], words: list[str]
+) -> Future[Stopped]:
+    def run() -> Stopped:
+        place = new_place("interrupted")
+        process = place.start(*words)
+        wait_for_checkpoint(place, process, 6)
+        process.send_signal(signal.SIGINT)
+        return Stopped.then_again(place, ended(process), words)
+
+    return background(run)
+
+
+def test_a_second_process_of_the_same_sentence_is_refused(
+    killed: Future[Stopped], interrupted: Future[Stopped]
+) -> None:
+    second = killed.result().done
     assert second.code == 2
     assert "this sentence is running already" in second.err
     assert "tail -f logs/" in second.err
     assert "Traceback" not in second.err
 
 
-def test_a_killed_run_goes_on_to_the_same_numbers(
-    killed: tuple[Place, Done, Any], undisturbed: Future[Place], words: list[str]
-) -> None:
-    place, _, status = killed
-    assert status["state"] == "running"
-    check_verdict(place.run(*words))
+def test_a_killed_run_goes_on_to_the_same_numbers(killed: Future[Stopped], undisturbed: Future[Place]) -> None:
+    found = killed.result()
+    assert found.status["state"] == "running"
+    assert [run.info.status for run in found.tracked] == ["RUNNING"]
+    check_went_on(found, undisturbed.result())
+
+
+def check_went_on(found: Stopped, undisturbed: Place) -> None:
+    """To the same numbers, one row in the ledger, one tracked run."""
+    place = found.place
+    check_verdict(found.again)
     assert place.read("status.json")["resumed"]
     assert "resumed: python -m stbench" in place.log
-    assert place.results() == undisturbed.result().results()
-    scores = [
-        [entry.get("score") for entry in json.loads((one.experiment / "history.json").read_text())]
-        for one in (place, undisturbed.result())
-    ]
-    assert scores[0] == scores[1]
-    assert len(place.ledger) == 1
+    assert place.results() == undisturbed.results()
+    assert curve(place) == curve(undisturbed)
+    assert (len(found.ledger), len(place.ledger)) == (0, 1)
     (run,) = place.tracked
-    assert (run.info.run_id, run.info.status) == (status["mlflow_run"], "FINISHED")
+    assert (run.info.run_id, run.info.status) == (found.status["mlflow_run"], "FINISHED")
     assert not (place.experiment / "checkpoints").exists()
 
 
-@pytest.fixture(scope="module")
-def interrupted(new_place: Callable[[str], Place], words: list[str]) -> tuple[Place, Done]:
-    place = new_place("interrupted")
-    process = place.start(*words)
-    wait_for_checkpoint(place, process, 6)
-    process.send_signal(signal.SIGINT)
-    return place, ended(process)
+def curve(place: Place) -> dict[int, float]:
+    """Scores on the selection split by step."""
+    return {entry["step"]: entry["score"] for entry in place.read("history.json") if "score" in entry}
 
 
-def test_ctrl_c_ends_with_one_line(interrupted: tuple[Place, Done]) -> None:
-    place, done = interrupted
-    assert done.code == 130
-    assert re.fullmatch(r"■ .*the same command goes on from the last checkpoint\n", done.err)
-    assert place.read("status.json")["state"] == "interrupted"
-    assert place.ledger == []
-    (run,) = place.tracked
-    assert run.info.status == "KILLED"
+def test_ctrl_c_ends_with_one_line(interrupted: Future[Stopped]) -> None:
+    found = interrupted.result()
+    assert found.done.code == 130
+    assert re.fullmatch(r"■ .*the same command goes on from the last checkpoint\n", found.done.err)
+    assert found.status["state"] == "interrupted"
+    assert [run.info.status for run in found.tracked] == ["KILLED"]
 
 
 def test_an_interrupted_run_goes_on_to_the_same_numbers(
-    interrupted: tuple[Place, Done], undisturbed: Future[Place], words: list[str]
+    interrupted: Future[Stopped], undisturbed: Future[Place]
 ) -> None:
-    place, _ = interrupted
-    (before,) = place.tracked
-    check_verdict(place.run(*words))
-    assert place.results() == undisturbed.result().results()
-    assert len(place.ledger) == 1
-    (run,) = place.tracked
-    assert (run.info.run_id, run.info.status) == (before.info.run_id, "FINISHED")
+    check_went_on(interrupted.result(), undisturbed.result())

@@ -1,4 +1,4 @@
-"""Each of the four model types, from a tiny base model to a verdict."""
+"""From a tiny base model to a verdict: the types of model that the other files do not train."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from end_to_end.places import Done, Place, check_verdict
 
 pytestmark = pytest.mark.slow
 SENTENCES = {
-    "sentence_transformer": ("plain", "model=sentence_transformer"),
     "cross_encoder": ("plain", "model=cross_encoder", "loss=listwise", "negatives.num=2"),
     "splade": ("masked", "model=sparse_encoder"),
     "csr": ("plain", "model=sparse_encoder"),

@@ -204,6 +204,18 @@ def test_the_summary_shows_metrics_that_people_know_and_where_everything_is(sett
     assert dict(summary.facts)["data"] == "12 training rows (pair), 12 test rows"
 
 
+@pytest.mark.parametrize(
+    ("max_steps", "longer"), [(None, "training.epochs="), (2, "training.max_steps=4"), (99, "training.epochs=")]
+)
+def test_more_training_is_advised_by_what_ended_it(setting: Setting, max_steps: int | None, longer: str) -> None:
+    """The best checkpoint is the last one, of step 2."""
+    plan = setting.plan
+    setting.plan = replace(plan, training=replace(plan.training, max_steps=max_steps))
+    with setting.opened() as record:
+        advice = done(record, setting.folder).advice
+    assert any(overrides.startswith(longer) for overrides, _ in advice)
+
+
 def test_the_tracker_is_told_everything(setting: Setting, tracked: list[Calls]) -> None:
     with setting.opened() as record:
         done(record, setting.folder)

@@ -291,7 +291,7 @@ def scores_of(trained: Trained) -> dict[int, float]:
     return {entry["step"]: entry["score"] for entry in trained.history if "score" in entry}
 
 
-@pytest.mark.parametrize("step", [3, 10])
+@pytest.mark.parametrize("step", [7, 10])
 def test_a_signal_saves_the_step_and_the_run_goes_on_from_it(
     plan: Plan, tmp_path: Path, undisturbed: Mapping[str, Undisturbed], step: int
 ) -> None:

@@ -1,0 +1,81 @@
+"""What the stages decide by themselves: what is refused before data or weights are loaded, and when vectors collapsed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from stbench.cache import Store
+from stbench.errors import Refused
+from stbench.evaluation.scores import Scores
+from stbench.stages import DENSEST, Stages, _collapsed, active_dims
+
+if TYPE_CHECKING:
+    from stbench.plan.plan import Plan
+
+
+class Record:
+    """Stands for the records of a run."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self.tracked = False
+
+    def start_tracking(self) -> None:
+        self.tracked = True
+
+
+def test_wrong_names_for_the_library_are_refused_together_before_anything_is_loaded(
+    plan_of: Callable[..., Plan], data: Mapping[str, Path], tmp_path: Path
+) -> None:
+    words = ("loss.arguments.scael=1", "training.extra.max_grad_nrm=1")
+    plan = plan_of("dataset=files", f"dataset.train={data['pair']}", *words)
+    record: Any = Record()
+    with pytest.raises(Refused) as refusal:
+        Stages(plan, Store(tmp_path / "store", "on"), record)
+    assert {problem.where for problem in refusal.value.problems} == {
+        "loss.arguments.scael", "training.extra.max_grad_nrm",
+    }  # fmt: skip
+    assert not record.tracked
+    assert not (tmp_path / "store").exists()
+
+
+def scores(**metrics: float) -> Scores:
+    return Scores("m", {"m": 0.5, **metrics}, "mean", {})
+
+
+@pytest.mark.parametrize(
+    ("metrics", "dims"),
+    [
+        ({}, {}),
+        (
+            {"test_query_active_dims": 4.0, "test_corpus_active_dims": 9.0, "test_avg_flops": 1.0},
+            {"query_active_dims": 4.0, "corpus_active_dims": 9.0},
+        ),
+        # Of scored pairs the library counts both sides together.
+        ({"test_active_dims": 7.0, "test_sparsity_ratio": 0.9}, {"query_active_dims": 7.0, "corpus_active_dims": 7.0}),
+    ],
+)
+def test_sparse_scores_tell_how_many_dimensions_are_active(metrics: dict[str, float], dims: dict[str, float]) -> None:
+    assert active_dims(scores(**metrics)) == dims
+
+
+@pytest.mark.parametrize(
+    ("corpus", "state"),
+    [
+        (None, None),
+        (0.5, "empty"),
+        (1.0, None),
+        (200.0, None),
+        (DENSEST, None),
+        (DENSEST + 1, "dense"),
+        (30522.0, "dense"),
+    ],
+)
+def test_vectors_that_are_empty_or_dense_have_collapsed(corpus: float | None, state: str | None) -> None:
+    said = _collapsed({} if corpus is None else {"corpus_active_dims": corpus})
+    assert (said is None) == (state is None)
+    assert state is None or f"the vectors are {state}" in (said or "")
