@@ -26,13 +26,15 @@ def test_loggers_and_warnings_go_to_the_file(tmp_path: Path, capfd: pytest.Captu
 
 
 def test_chatter_of_noisy_libraries_stays_out_but_not_their_warnings(tmp_path: Path) -> None:
+    # Some that other tests have imported write to handlers of their own.
+    heard = [name for name in QUIET if logging.getLogger(name).propagate]
     with to_file(tmp_path / "run.log"):
-        for name in QUIET:
+        for name in heard:
             logging.getLogger(name).info("chatter of %s", name)
             logging.getLogger(name).warning("trouble of %s", name)
     text = (tmp_path / "run.log").read_text(encoding="utf-8")
     assert "chatter" not in text
-    assert text.count("trouble of") == len(QUIET)
+    assert text.count("trouble of") == len(heard) > 0
 
 
 def test_a_second_run_appends(tmp_path: Path) -> None:
