@@ -137,7 +137,9 @@ class Recording:
         """Writes everything, ends the tracking, adds the ledger line."""
         line = verdict_line(verdict, self._folder.name)
         metrics = _paired_metrics(baseline["test"], final)
-        advice = [(item.overrides, item.reason) for item in advise(self._facts(verdict, trained, truncated))]
+        # One step on a slice says that the sentence holds together, and nothing about what to try.
+        found = [] if self._trial else advise(self._facts(verdict, trained, truncated))
+        advice = [(item.overrides, item.reason) for item in found]
         self.seconds["in all"] = time.perf_counter() - self._start
         costs = self._costs(trained)
         self._write_results(verdict, line, baseline, final, trained, metrics)
@@ -153,7 +155,8 @@ class Recording:
         return Summary(
             line=line, outcome=verdict.outcome, facts=[*self._ran(trained, splits), *costs],
             metrics={name: pair for name, pair in metrics.items() if name.endswith(SHOWN) or len(metrics) <= 6},
-            references=final.references, places=self._places(), advice=advice, settle=verdict.settle,
+            references=final.references, places=self._places(), advice=advice,
+            settle="" if self._trial else verdict.settle,
         )  # fmt: skip
 
     def close(self, state: Any, status: Any) -> None:
