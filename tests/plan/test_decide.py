@@ -28,7 +28,7 @@ def defaults(say: Callable[..., Any], a_base: Callable[..., Any]) -> Callable[..
         ([], {"architecture": "decoder"}, 1e-4, "usual for a decoder model"),
         ([], {}, 2e-5, "suggested by the model type"),
         (["model=cross_encoder"], {"trained_head": True}, 2e-5, "suggested by the model type"),
-        (["model=cross_encoder"], {}, 1e-4, "suggested by the model type: its head starts untrained"),
+        (["model=cross_encoder"], {}, 2e-4, "suggested by the model type: its head starts untrained"),
     ],
 )
 def test_the_learning_rate_comes_from_the_nearest_suggestion(
