@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from stbench.config.sentence import Roles, Shape
@@ -51,7 +51,6 @@ class Mapped:
     """Names of the classes by id (class pairs only)."""
     score_range: tuple[float, float] | None = None
     """Smallest and largest score (scored pairs only)."""
-    notes: tuple[str, ...] = field(default=())
 
 
 def map_roles(
