@@ -11,7 +11,7 @@ import numpy as np
 
 from stbench.cache import Store
 from stbench.evaluation.recording import Recorder
-from stbench.evaluation.scores import Scores
+from stbench.evaluation.scores import Scores, is_reference
 from stbench.plan.plan import EvaluatorPlan
 
 
@@ -22,7 +22,7 @@ def evaluate(model: Any, evaluator: Recorder, plan: EvaluatorPlan, first_stage: 
     references = {
         f"{first_stage}, not reranked": value
         for key, value in metrics.items()
-        if first_stage and _is_reference(key, plan)
+        if first_stage and is_reference(key) and key.endswith(plan.metric)
     }
     return Scores(
         primary=str(evaluator.primary_metric),
@@ -58,7 +58,3 @@ def read(folder: Path) -> Scores:
     plain = json.loads((folder / "scores.json").read_text(encoding="utf-8"))
     with np.load(folder / "samples.npz") as samples:
         return Scores(**plain, samples={name: samples[name] for name in samples.files})
-
-
-def _is_reference(key: str, plan: EvaluatorPlan) -> bool:
-    return key.endswith(f"base_{plan.metric}")

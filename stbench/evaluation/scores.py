@@ -9,6 +9,11 @@ if TYPE_CHECKING:
     import numpy as np
 
 
+def is_reference(key: str) -> bool:
+    """Whether `key` is a metric of the first stage's order, which the library reports beside those of the model."""
+    return "_base_" in key
+
+
 @dataclass(frozen=True)
 class Scores:
     """The result of one evaluation of one model on one split.

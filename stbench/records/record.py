@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from stbench import console
 from stbench.cache import Store, key_of
@@ -22,13 +22,13 @@ from stbench.config.fingerprint import meaning
 from stbench.config.sentence import Sentence
 from stbench.data.splits import content_hash
 from stbench.errors import Interrupted
-from stbench.evaluation.scores import Scores
+from stbench.evaluation.scores import Scores, is_reference
 from stbench.plan.plan import Plan
 from stbench.records import ledger
 from stbench.records.folder import LOGS, RunFolder, Summary
 from stbench.records.logs import to_file
 from stbench.records.report import MetricRow, Record, SampleRow, write
-from stbench.records.tracker import MlflowTracker, NoTracker, Tracker
+from stbench.records.tracker import MlflowTracker, NoTracker, Status, Tracker
 from stbench.verdict.advice import Facts, advise
 from stbench.verdict.judge import Verdict, readable
 from stbench.verdict.line import verdict_line
@@ -161,7 +161,7 @@ class Recording:
             settle="" if self._trial else verdict.settle,
         )  # fmt: skip
 
-    def close(self, state: Any, status: Any) -> None:
+    def close(self, state: Literal["failed", "interrupted"], status: Status) -> None:
         """The run did not come to its end."""
         self._remember_tracking()
         self._folder.set_state(state)
@@ -326,13 +326,8 @@ def environment() -> dict[str, str]:
 def _paired_metrics(baseline: Scores, final: Scores) -> dict[str, tuple[float, float]]:
     """Metrics under readable names, the deciding one first."""
     names = [final.primary, *(key for key in final.metrics if key != final.primary)]
-    own = [key for key in names if key in baseline.metrics and not _is_reference(key)]
+    own = [key for key in names if key in baseline.metrics and not is_reference(key)]
     return {readable(key): (baseline.metrics[key], final.metrics[key]) for key in own}
-
-
-def _is_reference(key: str) -> bool:
-    """Metrics of the first stage's order, which the library reports beside those of the model."""
-    return "_base_" in key
 
 
 def _write_samples(baseline: Scores, final: Scores, path: Path) -> None:
