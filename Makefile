@@ -15,7 +15,7 @@ setup: $(READY) ## virtual environment with the tested versions
 $(READY): pyproject.toml constraints.txt
 	test -x $(PYTHON) || python3 -m venv $(VENV)
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
-	$(PYTHON) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[offline,dev]'
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[offline,distill,dev]'
 	touch $(READY)
 
 run: $(READY) ## the default experiment, or any sentence: make run ARGS="loss=triplet negatives=mined"
