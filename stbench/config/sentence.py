@@ -14,6 +14,7 @@ ModelType = Literal["sentence_transformer", "cross_encoder", "sparse_encoder", "
 Shape = Literal[
     "text", "labeled_text", "pair", "triplet", "n_tuple", "labeled_pair", "scored_pair", "class_pair", "ranked_list"
 ]
+Statistic = Literal["mean", "spearman", "pearson", "average_precision", "macro_f1", "accuracy"]
 Fraction = Annotated[float, Field(ge=0)]
 
 
@@ -162,8 +163,10 @@ class Evaluator(Group):
     kind: Literal["auto", "retrieval", "reranking", "similarity", "correlation", "binary", "classes"]
     choose: dict[ModelType, dict[Shape, str]] = {}
     shapes: list[Shape] = []
-    metric: str = ""
-    statistic: Literal["mean", "spearman", "average_precision", "macro_f1"] = "mean"
+    metric: str | None = None
+    """What decides; null: the one that the evaluator's file names."""
+    metrics: dict[str, Statistic] = {}
+    """Metrics that can decide, and how each follows from the outcomes of single samples; k stands for any number."""
     classes: dict[ModelType, str] = {}
     depth: int | None = Field(default=None, ge=2)
     """Candidates a query, where the data has none of its own; null: 10."""

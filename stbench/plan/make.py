@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from stbench.cache import Store
 from stbench.config.discovery import choices, load
-from stbench.config.sentence import BaseModelChoice, Evaluator, LossForType, Sentence, Shape
+from stbench.config.sentence import BaseModelChoice, LossForType, Sentence, Shape
 from stbench.config.suggest import did_you_mean
 from stbench.data.mining import MiningSettings
 from stbench.data.roles import Mapped, map_roles
@@ -22,6 +22,7 @@ from stbench.models.base import Base, locate
 from stbench.models.build import Blueprint, default_pooling
 from stbench.plan import estimate
 from stbench.plan.decide import Defaults, sparse_architecture
+from stbench.plan.evaluators import choose_evaluator
 from stbench.plan.explain import explain
 from stbench.plan.hardware import choose_device, choose_precision
 from stbench.plan.plan import DataPlan, EvaluatorPlan, LossPlan, Plan, TrainingPlan
@@ -41,8 +42,8 @@ def make_plan(sentence: Sentence, chosen: Mapping[str, str], run: str, store: St
     draft = Draft(sentence, dict(chosen), base, shape)
     device, device_problem = choose_device(sentence.hardware)
     precision, why, precision_problem = choose_precision(sentence.precision, device, base.architecture == "static")
-    evaluator, evaluator_problem = _evaluator(sentence, _judged_shapes(mapped), chosen["evaluator"])
-    found = [*problems(draft), *filter(None, (device_problem, precision_problem, evaluator_problem))]
+    evaluator, evaluator_problems = choose_evaluator(sentence, mapped, chosen["evaluator"])
+    found = [*problems(draft), *filter(None, (device_problem, precision_problem)), *evaluator_problems]
     if found or draft.loss is None or evaluator is None:
         raise Refused(*found)
 
@@ -90,32 +91,6 @@ def _map(sentence: Sentence, heads: Mapping[str, Head], train_name: str) -> dict
             own = map_roles(rows.rows, rows.columns, roles, classes or list(train.classes) or None, f"dataset.{split}")
             mapped[split] = replace(own, score_range=train.score_range or own.score_range)
     return mapped
-
-
-def _judged_shapes(mapped: Mapping[str, Mapped]) -> list[Shape]:
-    """Shapes of the rows that choose the checkpoint and give the verdict; what has no file is held out of another."""
-    test = mapped.get("test") or mapped.get("validation") or mapped["train"]
-    return list(dict.fromkeys([test.shape, mapped.get("validation", mapped["train"]).shape]))
-
-
-def _evaluator(sentence: Sentence, shapes: Sequence[Shape], name: str) -> tuple[EvaluatorPlan | None, Problem | None]:
-    type_, choice, shape = sentence.model.type, sentence.evaluator, shapes[0]
-    if choice.kind == "auto":
-        decided = choice.choose.get(type_, {}).get(shape)
-        if decided is None:
-            mend = "dataset.test=FILE with another shape, or another model type"
-            return None, Problem(f"no evaluator of a {type_} reads {shape} rows", "evaluator=auto", mend)
-        name = decided
-        given = choice.model_dump(include={"depth", "batch_size"}, exclude_none=True)
-        choice = Evaluator.model_validate({**load("evaluator", name), **given})
-    shape = next((item for item in shapes if item not in choice.shapes), shape)
-    if type_ not in choice.classes or shape not in choice.shapes:
-        needed = f"{' or '.join(choice.classes)} with {' or '.join(choice.shapes)} rows"
-        mend = "validation and test rows of one shape" if len(shapes) > 1 else "evaluator=auto"
-        return None, Problem(f"it judges {needed}, not {type_} with {shape} rows", f"evaluator={name}", mend)
-    cls = choice.classes[type_]
-    sizes = choice.depth or 10, choice.batch_size or 64
-    return EvaluatorPlan(name, choice.kind, cls, choice.metric, choice.statistic, *sizes), None
 
 
 def _data(

@@ -58,6 +58,10 @@ class EvaluatorPlan:
     statistic: str
     depth: int
     batch_size: int
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    """Of the library's class, beside the rows."""
+    steps: Mapping[str, tuple[Conversion, ...]] = field(default_factory=dict)
+    """What brings the rows of a split into a shape that it reads."""
 
 
 @dataclass(frozen=True)

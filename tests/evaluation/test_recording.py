@@ -42,6 +42,9 @@ CLASSES = {
     ("retrieval", "sparse_encoder"): "SparseInformationRetrievalEvaluator",
     ("retrieval", "multi_vector_encoder"): "MultiVectorInformationRetrievalEvaluator",
     ("reranking", "cross_encoder"): "CrossEncoderRerankingEvaluator",
+    ("reranking", "sentence_transformer"): "RerankingEvaluator",
+    ("reranking", "sparse_encoder"): "SparseRerankingEvaluator",
+    ("reranking", "multi_vector_encoder"): "MultiVectorRerankingEvaluator",
     ("similarity", "sentence_transformer"): "EmbeddingSimilarityEvaluator",
     ("similarity", "sparse_encoder"): "SparseEmbeddingSimilarityEvaluator",
     ("binary", "sentence_transformer"): "BinaryClassificationEvaluator",
@@ -53,6 +56,10 @@ CLASSES = {
 STATISTIC = {
     "retrieval": "mean", "reranking": "mean", "similarity": "spearman", "correlation": "spearman",
     "binary": "average_precision", "classes": "macro_f1",
+}  # fmt: skip
+METRIC = {
+    "retrieval": "ndcg@10", "reranking": "ndcg@10", "similarity": "spearman", "correlation": "spearman",
+    "binary": "ap", "classes": "f1_macro",
 }  # fmt: skip
 
 
@@ -81,7 +88,7 @@ def model(type_: ModelType, kind: str) -> Any:
 
 
 def evaluator(kind: str, type_: ModelType, store: Store, **more: Any) -> Any:
-    plan = EvaluatorPlan(kind, kind, CLASSES[kind, type_], "", STATISTIC[kind], depth=4, batch_size=5)
+    plan = EvaluatorPlan(kind, kind, CLASSES[kind, type_], METRIC[kind], STATISTIC[kind], depth=4, batch_size=5)
     given = {"rows": rows(kind), "precision": "fp32", "miner": None, **more}
     return build_evaluator(plan, type_, given["rows"], "test", given["precision"], given["miner"], store)
 
@@ -97,8 +104,8 @@ def library(monkeypatch: pytest.MonkeyPatch, store: Store) -> Callable[..., Any]
 
     def plain(kind: str, type_: ModelType, **more: Any) -> Any:
         with monkeypatch.context() as patch:
-            patch.setitem(module.RECORDERS, kind, lambda cls: cls)
-            patch.setattr(module, "per_prediction", lambda cls: cls)
+            for recorders in (module.RECORDERS, module.CROSSED):
+                patch.setitem(recorders, kind, lambda cls: cls)
             return evaluator(kind, type_, store, **more)
 
     return plain
@@ -149,6 +156,24 @@ def test_reranking_of_own_negatives(store: Store, library: Callable[..., Any]) -
     same(metrics, expected)
     check_lists(recorder, expected)
     assert not any("base_" in key for key in metrics)
+
+
+@pytest.mark.parametrize("type_", ["sentence_transformer", "sparse_encoder", "multi_vector_encoder"])
+@pytest.mark.parametrize("found", ["rows", "first stage"])
+def test_embeddings_rerank_by_the_similarity_of_their_model(
+    type_: ModelType, found: str, store: Store, library: Callable[..., Any]
+) -> None:
+    given = {"rows": rows("retrieval"), "miner": FirstStage()} if found == "first stage" else {}
+    recorder, plain = evaluator("reranking", type_, store, **given), library("reranking", type_, **given)
+    encoder = model(type_, "reranking")
+    if type_ != "multi_vector_encoder":
+        plain.similarity_fct = encoder.similarity
+    metrics, expected = (one(encoder) for one in (recorder, plain))
+    same(metrics, expected, within=1e-6)
+    check_lists(recorder, metrics)
+    assert len(set(recorder.outcomes["ndcg@10"])) > 1
+    if type_ == "sparse_encoder":
+        assert metrics["test_corpus_active_dims"] > 0
 
 
 def test_reranking_of_first_stage_documents(store: Store, library: Callable[..., Any]) -> None:
