@@ -44,6 +44,7 @@ def from_tree(tree: Mapping[str, Any]) -> Sentence:
 
 def _missing(key: str) -> Problem:
     examples = {"dataset.train": "dataset.train=pairs.csv", "base_model.path": "base_model.path=DIR_OR_ID"}
+    examples["dataset.path"] = "dataset.path=DIR"
     return Problem("this option needs a value", key, examples.get(key, f"{key}=…"))
 
 

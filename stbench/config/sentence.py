@@ -106,7 +106,11 @@ class Roles(Group):
 
 class Dataset(Group):
     summary: str = ""
-    source: Literal["python_docs", "files"]
+    source: Literal["python_docs", "files", "beir"]
+    path: str | None = None
+    """A folder."""
+    titles: bool = True
+    """Whether the text of a document of a collection begins with its title, as BEIR has it."""
     train: Files | None = None
     validation: Files | None = None
     test: Files | None = None

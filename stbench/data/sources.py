@@ -18,6 +18,8 @@ from stbench.errors import Problem, Refused
 if TYPE_CHECKING:
     from datasets import Dataset
 
+    from stbench.data.collection import CollectionFiles
+
 HEAD_ROWS = 2000
 SPLITS = ("train", "validation", "test")
 SUFFIXES = {".csv": "csv", ".tsv": "csv", ".json": "json", ".jsonl": "json", ".parquet": "parquet", ".arrow": "arrow"}
@@ -41,6 +43,8 @@ class Source:
     train: tuple[Path, ...]
     validation: tuple[Path, ...] = ()
     test: tuple[Path, ...] = ()
+    collection: CollectionFiles | None = None
+    """Documents, queries and judgements behind the rows of some splits."""
 
     def files(self, split: str) -> tuple[Path, ...]:
         found: tuple[Path, ...] = getattr(self, split)
@@ -52,7 +56,8 @@ class Source:
 
     def digest(self) -> str:
         """Content of all files."""
-        return key_of(*[[split, digest_of(file)] for split in self.splits for file in self.files(split)])
+        rows = [[split, digest_of(file)] for split in self.splits for file in self.files(split)]
+        return key_of(*rows, self.collection.digest() if self.collection else None)
 
 
 def open_source(choice: DatasetChoice, store: Store) -> Source:
@@ -62,11 +67,13 @@ def open_source(choice: DatasetChoice, store: Store) -> Source:
     """
     if choice.source == "python_docs":
         return Source(train=(_python_docs(store),))
+    if choice.source == "beir":
+        return _collection(choice, store)
     problems: list[Problem] = []
     found = {split: tuple(_files(getattr(choice, split) or [], split, problems)) for split in SPLITS}
     if problems:
         raise Refused(*problems)
-    return Source(**found)
+    return Source(found["train"], found["validation"], found["test"])
 
 
 def head(files: Sequence[Path], name: str) -> Head:
@@ -135,6 +142,14 @@ def _python_docs(store: Store) -> Path:
 
     key = key_of("python_docs", platform.python_version(), digest_of(Path(python_docs.__file__)))
     return store.product("data", key, build) / "python_docs.jsonl"
+
+
+def _collection(choice: DatasetChoice, store: Store) -> Source:
+    from stbench.data import beir
+
+    files = beir.find(choice.path or "", choice.titles)
+    rows = {split: (file,) for split, file in beir.relevant_pairs(files, store).files.items()}
+    return Source(rows["train"], rows.get("validation", ()), rows.get("test", ()), collection=files)
 
 
 def _files(names: Sequence[str], split: str, problems: list[Problem]) -> Iterator[Path]:

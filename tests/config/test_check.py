@@ -12,7 +12,11 @@ from stbench.config.discovery import choices
 from stbench.errors import Problem, Refused
 
 EVERY_FILE = [(group, name) for group, known in choices().items() for name in known]
-NEEDED = {("dataset", "files"): ["dataset.train=pairs.csv"], ("base_model", "path"): ["base_model.path=some/folder"]}
+NEEDED = {
+    ("dataset", "files"): ["dataset.train=pairs.csv"],
+    ("dataset", "beir"): ["dataset.path=some/folder"],
+    ("base_model", "path"): ["base_model.path=some/folder"],
+}
 """What files with ??? in them want said."""
 
 

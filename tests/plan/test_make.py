@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from omegaconf import OmegaConf
+from small_collection import write_collection
 
 from stbench.config.check import from_tree
 from stbench.config.discovery import choices, load
@@ -307,6 +308,8 @@ CHANGES: dict[str, tuple[Any, ...]] = {
     "dataset.train": (["{triplet}"],),
     "dataset.validation": (["{pair}"],),
     "dataset.test": (["{pair}"],),
+    "dataset.path": ("{bigger}", "dataset=beir", "dataset.path={smaller}"),
+    "dataset.titles": (False, "dataset=beir", "dataset.path={smaller}"),
     "dataset.classes": (
         ["neutral", "entailment", "contradiction"],
         "model=cross_encoder",
@@ -348,6 +351,8 @@ CHANGES: dict[str, tuple[Any, ...]] = {
     "training.rows": (5,),
     "seed": (7,),
 }
+COLLECTIONS = {"smaller": 8, "bigger": 10}
+"""Judged queries of two collections."""
 NUMBERS = {
     "training.learning_rate", "training.batch_size", "training.epochs", "training.epochs_factor", "training.max_steps",
     "training.warmup", "training.weight_decay", "training.gradient_accumulation", "training.patience",
@@ -369,10 +374,12 @@ def test_changing_an_option_changes_the_plan_or_is_refused(
 ) -> None:
     places = {"encoder": str(encoder), **{shape: str(file) for shape, file in data.items()}}
     places["other"] = str(_copy(encoder, tmp_path / "other"))
+    places |= {name: str(write_collection(tmp_path / name, test=range(rows))) for name, rows in COLLECTIONS.items()}
     value, *words = CHANGES.get(option, (3,))
     shape = words.pop() if words and words[-1] in COLUMNS else "pair"
     base = [] if any(word.startswith("base_model=") for word in words) else [f"base_model={encoder}"]
-    said = say("dataset=files", f"dataset.train={data[shape]}", *base, *(word.format(**places) for word in words))
+    rows = [] if "dataset=beir" in words else ["dataset=files", f"dataset.train={data[shape]}"]
+    said = say(*rows, *base, *(word.format(**places) for word in words))
     new = from_tree(_with(said.sentence.model_dump(by_alias=True), option, _filled(value, places)))
     other = type(said)(new, said.chosen)
     assert _numbers(plan_of, other) != _numbers(plan_of, said)
