@@ -106,12 +106,13 @@ class Roles(Group):
 
 class Dataset(Group):
     summary: str = ""
-    source: Literal["python_docs", "files", "beir"]
+    source: Literal["python_docs", "files", "beir", "disk"]
     path: str | None = None
     """A folder."""
     titles: bool = True
     """Whether the text of a document of a collection begins with its title, as BEIR has it."""
     train: Files | None = None
+    """Files; of other sources the names of their splits."""
     validation: Files | None = None
     test: Files | None = None
     roles: Roles = Roles()

@@ -38,6 +38,7 @@ def _data(chosen: Mapping[str, str], data: DataPlan) -> Iterator[Decision]:
     train = data.heads["train"]
     about = "" if train.exact else "about "
     mapped = data.mapped["train"]
+    yield from (Decision(note.what, note.value, note.why) for note in data.source.notes)
     yield Decision("data", f"{chosen['dataset']}: {about}{train.count:,} rows", f"shape {mapped.shape}")
     yield Decision(
         "roles", ", ".join(f"{role} = {column}" for role, column in mapped.columns.items()), _roles_why(mapped)

@@ -116,7 +116,7 @@ class Recording:
         """Names the data sets to the tracker."""
         if isinstance(self._tracker, NoTracker):
             return  # the digest reads every row
-        name = str(self._plan.data.source.train[0])
+        name = self._plan.data.source.name
         for split, context in (("train", "train"), ("validation", "selection"), ("test", "test")):
             rows = getattr(splits, split)
             digest = key_of([list(row.values()) for row in rows])
@@ -185,9 +185,8 @@ class Recording:
         folder.write("command.txt", self._command + "\n")
         folder.write("plan.txt", console.plan_text(self._plan) + "\n")
         folder.write("environment.json", environment())
-        inputs = [file for split in self._plan.data.source.splits for file in self._plan.data.source.files(split)]
-        if self._sentence.dataset.source == "files":
-            folder.write("inputs.json", {str(file): [file.stat().st_size, file.stat().st_mtime_ns] for file in inputs})
+        inputs = self._plan.data.source.inputs
+        folder.write("inputs.json", {str(file): [file.stat().st_size, file.stat().st_mtime_ns] for file in inputs})
 
     # --- ending
 

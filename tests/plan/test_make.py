@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -15,7 +14,7 @@ from stbench.config.check import from_tree
 from stbench.config.discovery import choices, load
 from stbench.config.preflight import option_names
 from stbench.config.sentence import Loss
-from stbench.data import sources
+from stbench.data import python_docs
 from stbench.data.shapes import COLUMNS
 from stbench.errors import Problem, Refused
 from stbench.plan.make import named_base
@@ -33,10 +32,9 @@ ELSEWHERE = {
 @pytest.fixture(autouse=True)
 def _python_docs(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """A few rows instead of the whole standard library, which takes seconds to read."""
-    file = tmp_path_factory.getbasetemp() / "python_docs.jsonl"
     rows = [{"query": f"what {i}", "document": f"that {i}", "symbol": f"s{i}"} for i in range(1000)]
-    file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    monkeypatch.setattr(sources, "_python_docs", lambda store: file)
+    monkeypatch.setattr(python_docs, "extract", lambda: rows)
+    monkeypatch.setenv("STBENCH_CACHE", str(tmp_path_factory.getbasetemp() / "few_python_docs"))
 
 
 @pytest.fixture
