@@ -27,7 +27,7 @@ def opened(choice: DatasetChoice, _: Store) -> Source:
     chosen = splits_of(choice, list(places), where)
     files = {split: tuple(file for name in names for file in _files(places[name])) for split, names in chosen.items()}
     return Source(
-        **files, origin=str(choice.path), inputs=tuple(file for some in files.values() for file in some),
+        files["train"], files["validation"], files["test"], origin=str(choice.path), inputs=tuple(file for some in files.values() for file in some),
         notes=(note_of(chosen, list(places)),) if len(places) > 1 else (),
     )  # fmt: skip
 
