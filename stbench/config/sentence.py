@@ -88,7 +88,13 @@ class BaseModelChoice(Group):
     path: str | None = None
     revision: str | None = None
     max_seq_length: int | None = Field(default=None, ge=1)
-    pooling: Literal["mean", "cls", "max", "lasttoken"] | None = None
+    pooling: Literal["mean", "cls", "max", "lasttoken", "weightedmean"] | None = None
+    normalize: bool | None = None
+    """Vectors of length 1; null: as the base model does."""
+    projection: int | None = Field(default=None, ge=1)
+    """Size to which a new dense layer brings the vectors."""
+    layers: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] | None = None
+    """Transformer layers that are kept, counted from 0; null: all."""
     suggests: Suggestions = Suggestions()
 
 

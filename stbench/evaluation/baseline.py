@@ -50,8 +50,7 @@ def _key(plan: Plan, name: str, rows: Any) -> str:
     return key_of(
         name,
         weights_digest(blueprint.base),
-        [blueprint.type, blueprint.max_seq_length, blueprint.pooling, blueprint.num_labels, blueprint.activation],
-        [blueprint.architecture, blueprint.embedding_dim, blueprint.device, plan.precision, plan.seed],
+        [blueprint.identity(), plan.precision, plan.seed],
         [evaluator.cls, evaluator.kind, evaluator.metric, evaluator.statistic, evaluator.depth, evaluator.batch_size],
         [dict(evaluator.arguments), [step.name for step in evaluator.steps.get(name, ())]],
         weights_digest(plan.data.miner) if plan.data.miner else None,

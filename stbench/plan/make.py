@@ -19,7 +19,7 @@ from stbench.data.sources import Head, head, open_source
 from stbench.data.splits import Sizes, held_out
 from stbench.errors import Problem, Refused
 from stbench.models.base import Base, locate
-from stbench.models.build import Blueprint, default_pooling
+from stbench.models.blueprint import Blueprint
 from stbench.plan import estimate
 from stbench.plan.decide import Defaults, sparse_architecture
 from stbench.plan.evaluators import choose_evaluator
@@ -135,11 +135,13 @@ def _blueprint(
     sentence: Sentence, base: Base, device: str, loss: LossForType, mapped: Mapped, defaults: Defaults
 ) -> Blueprint:
     classes = len(mapped.classes) if loss.num_labels == "classes" else loss.num_labels
+    type_, choice = sentence.model.type, sentence.base_model
     return Blueprint(
-        type=sentence.model.type, base=base, device=device, max_seq_length=defaults.max_seq_length,
-        pooling=None if base.modules else (sentence.base_model.pooling or default_pooling(base)),
-        num_labels=classes or 1, activation=loss.activation or "identity",
+        type=type_, base=base, device=device, max_seq_length=defaults.max_seq_length,
+        pooling=defaults.pooling, num_labels=classes or 1, activation=loss.activation or "identity",
         architecture=sparse_architecture(sentence.model, base), embedding_dim=sentence.model.embedding_dim,
+        normalize=choice.normalize, projection=choice.projection,
+        layers=tuple(choice.layers) if choice.layers else None,
     )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from stbench.data.shapes import Conversion
 from stbench.data.sources import Head, Source
 from stbench.data.splits import Sizes
 from stbench.models.base import Base
-from stbench.models.build import Blueprint
+from stbench.models.blueprint import Blueprint
 from stbench.plan.hardware import Mode
 
 
