@@ -92,5 +92,5 @@ def test_a_model_without_a_list_of_layers_fails() -> None:
 
     model = nn.Linear(2, 2)
     model.config = SimpleNamespace(num_hidden_layers=3)  # type: ignore[assignment]
-    with pytest.raises(Failed, match="base_model.layers"):
+    with pytest.raises(Failed, match=r"base_model\.layers"):
         keep_layers(model, [0])
