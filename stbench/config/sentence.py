@@ -183,6 +183,8 @@ class Evaluator(Group):
     """Candidates a query, where the data has none of its own; null: 10."""
     batch_size: int | None = Field(default=None, ge=1)
     """Texts at a time; null: 64."""
+    selection_documents: int | None = Field(default=2000, ge=1)
+    """Documents of a collection that the selection queries search, the relevant ones among them; null: all."""
 
 
 class Negatives(Group):
@@ -225,6 +227,7 @@ class Training(Group):
     trial: bool = False
     rows: int | None = Field(default=None, ge=1)
     evaluation_rows: int | None = Field(default=None, ge=1)
+    evaluation_documents: int | None = Field(default=None, ge=1)
     extra: dict[str, Any] = {}
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from stbench.cache import Store
 from stbench.config.sentence import ModelType
+from stbench.data.collection import Collection
 from stbench.data.convert import convert
 from stbench.evaluation.inputs import INPUTS, Means
 from stbench.evaluation.pairs import per_pair, per_prediction
@@ -37,12 +38,19 @@ CROSSED: dict[str, Callable[[type[Any]], type[Any]]] = {
 
 
 def build_evaluator(
-    plan: EvaluatorPlan, type_: ModelType, rows: Dataset, name: str, precision: Mode, miner: Miner | None, store: Store
+    plan: EvaluatorPlan,
+    type_: ModelType,
+    rows: Dataset,
+    name: str,
+    precision: Mode,
+    miner: Miner | None,
+    store: Store,
+    collection: Collection | None = None,
 ) -> Recorder:
     """The evaluator of `plan` over the held-out `rows` of the split `name` (its metrics begin with that name)."""
     for step in plan.steps.get(name, ()):
         rows = convert(rows, step)
-    inputs = INPUTS[plan.kind](rows, Means(plan, type_, miner, store))
+    inputs = INPUTS[plan.kind](rows, Means(plan, type_, miner, store, collection))
     evaluator: Recorder = recorder(plan, type_)(
         **inputs.arguments, **plan.arguments, name=name, batch_size=plan.batch_size, show_progress_bar=False,
         write_csv=False,
@@ -51,6 +59,7 @@ def build_evaluator(
     evaluator.deciding = plan.metric
     evaluator.sample_ids = inputs.ids
     evaluator.work = inputs.texts
+    evaluator.collection = inputs.collection
     return evaluator
 
 

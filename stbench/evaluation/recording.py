@@ -21,6 +21,8 @@ from stbench.plan.hardware import Mode
 if TYPE_CHECKING:
     from sentence_transformers.base.evaluation import BaseEvaluator
 
+    from stbench.data.collection import Collection
+
 Outcomes = dict[str, np.ndarray]
 _ALSO_CALLED = {"ap": "average_precision"}
 """Cross-encoders report some metrics under another name."""
@@ -36,6 +38,7 @@ class Recorder(Protocol):
     deciding: str
     autocast_mode: Mode
     work: int
+    collection: Collection | None
 
     def __call__(self, model: Any, *args: Any, **kwargs: Any) -> dict[str, float]: ...
 
@@ -60,6 +63,7 @@ def recording(base: type[BaseEvaluator]) -> type[Any]:
         # Not "precision": the library's similarity evaluator has an attribute of that name.
         autocast_mode: Mode = "fp32"
         work: int = 0
+        collection: Collection | None = None
         # Some evaluators of the library never set it.
         greater_is_better: bool = True
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from stbench.config.sentence import Sentence
 from stbench.data.roles import Mapped
 from stbench.models.blueprint import Blueprint
+from stbench.plan.collections import explain_collection
 from stbench.plan.decide import Defaults
 from stbench.plan.explain_model import explain_model
 from stbench.plan.plan import DataPlan, Decision, EvaluatorPlan, LossPlan, TrainingPlan
@@ -56,6 +57,8 @@ def _data(chosen: Mapping[str, str], data: DataPlan) -> Iterator[Decision]:
         low, high = mapped.score_range
         yield Decision("scores", f"{low:g} … {high:g} → 0 … 1", "losses and evaluators expect this scale")
     yield Decision("splits", _splits(data), _splits_why(data))
+    if data.searched is not None:
+        yield from explain_collection(data.searched)
     for step in data.steps:
         num = f" ({data.mining.num} a query)" if step.mines and data.mining else ""
         yield Decision("conversion", f"{step.source} → {step.target}", step.says + num)

@@ -21,6 +21,7 @@ from stbench.errors import Problem, Refused
 from stbench.models.base import Base, locate
 from stbench.models.blueprint import Blueprint
 from stbench.plan import estimate
+from stbench.plan.collections import searched
 from stbench.plan.decide import Defaults, sparse_architecture
 from stbench.plan.evaluators import choose_evaluator
 from stbench.plan.explain import explain
@@ -48,7 +49,7 @@ def make_plan(sentence: Sentence, chosen: Mapping[str, str], run: str, store: St
         raise Refused(*found)
 
     defaults = Defaults(sentence, base)
-    data = _data(sentence, source, heads, mapped, draft.loss, evaluator, defaults)
+    data = _data(sentence, source, heads, mapped, draft.loss, evaluator, defaults, store)
     blueprint = _blueprint(sentence, base, device.device, draft.loss, mapped["train"], defaults)
     loss = _loss(sentence, draft.loss)
     training = _training(sentence, defaults, loss, _training_rows(data))
@@ -101,6 +102,7 @@ def _data(
     loss: LossForType,
     evaluator: EvaluatorPlan,
     defaults: Defaults,
+    store: Store,
 ) -> DataPlan:
     shape = mapped["train"].shape
     targets = targets_of(sentence, loss)
@@ -121,6 +123,7 @@ def _data(
             chosen.relative_margin, chosen.max_score, sentence.seed,
         ) if mines else None,
         miner=named_base(chosen.miner, "negatives.miner") if needs_miner else None,
+        searched=searched(sentence, source, store),
     )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from stbench.config.sentence import Shape
 from stbench.data.mining import MiningSettings
 from stbench.data.roles import Mapped
+from stbench.data.searched import Searched
 from stbench.data.shapes import Conversion
 from stbench.data.sources import Head, Source
 from stbench.data.splits import Sizes
@@ -37,6 +38,8 @@ class DataPlan:
     """Shape of the training rows after the conversions."""
     mining: MiningSettings | None
     miner: Base | None
+    searched: Searched | None = None
+    """The collection that held-out queries search."""
 
 
 @dataclass(frozen=True)

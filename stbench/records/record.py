@@ -343,7 +343,8 @@ def _sample_rows(baseline: Scores, final: Scores, splits: Splits) -> list[Sample
     """Queries with their own value before and after; none for set-level metrics."""
     if "value" not in final.samples:
         return []
-    texts = {content_hash(anchor): anchor for anchor in splits.test["anchor"]}
+    asked = splits.collections.get("test")
+    texts = asked.queries if asked else {content_hash(anchor): anchor for anchor in splits.test["anchor"]}
     rows = zip(final.samples["id"], baseline.samples["value"], final.samples["value"], strict=True)
     return [
         SampleRow(str(key), texts.get(str(key), str(key)), float(before), float(after)) for key, before, after in rows

@@ -334,6 +334,8 @@ CHANGES: dict[str, tuple[Any, ...]] = {
     "evaluator.classes": ({"sentence_transformer": "Other"}, "evaluator=retrieval"),
     "evaluator.depth": (5,),
     "evaluator.batch_size": (5,),
+    "evaluator.selection_documents": (4, "dataset=beir", "dataset.path={smaller}"),
+    "training.evaluation_documents": (4, "dataset=beir", "dataset.path={smaller}"),
     "negatives.when": ("always",),
     "negatives.num": (2, "loss=triplet"),
     "negatives.miner": ("{encoder}", "loss=triplet"),

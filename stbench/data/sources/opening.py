@@ -38,9 +38,10 @@ def python_docs(_: DatasetChoice, store: Store) -> Source:
 def collection(choice: DatasetChoice, store: Store) -> Source:
     """The relevant pairs of a collection in BEIR's layout."""
     from stbench.data import beir
+    from stbench.data.collection_pairs import relevant_pairs
 
     found = beir.find(choice.path or "", choice.titles)
-    rows = {split: (file,) for split, file in beir.relevant_pairs(found, store).files.items()}
+    rows = {split: (file,) for split, file in relevant_pairs(found, store).files.items()}
     return Source(
         rows["train"], rows.get("validation", ()), rows.get("test", ()), origin=str(choice.path), inputs=found.files,
         collection=found,
