@@ -79,7 +79,6 @@ class Stages:
                     plan.precision,
                     self._miner,
                     self._store,
-                    splits.collections.get(name),
                 )
                 for name in SPLITS
             }
