@@ -79,6 +79,7 @@ class Stages:
                     plan.precision,
                     self._miner,
                     self._store,
+                    splits.collections.get(name),
                 )
                 for name in SPLITS
             }

@@ -14,10 +14,7 @@ ModelType = Literal["sentence_transformer", "cross_encoder", "sparse_encoder", "
 Shape = Literal[
     "text", "labeled_text", "pair", "triplet", "n_tuple", "labeled_pair", "scored_pair", "class_pair", "ranked_list"
 ]
-Statistic = Literal[
-    "mean", "mean_of_groups", "spearman", "pearson", "average_precision", "best_f1", "best_accuracy", "accuracy",
-    "macro_f1", "weighted_f1",
-]  # fmt: skip
+Statistic = Literal["mean", "spearman", "pearson", "average_precision", "macro_f1", "accuracy"]
 Fraction = Annotated[float, Field(ge=0)]
 
 
@@ -91,7 +88,13 @@ class BaseModelChoice(Group):
     path: str | None = None
     revision: str | None = None
     max_seq_length: int | None = Field(default=None, ge=1)
-    pooling: Literal["mean", "cls", "max", "lasttoken"] | None = None
+    pooling: Literal["mean", "cls", "max", "lasttoken", "weightedmean"] | None = None
+    normalize: bool | None = None
+    """Vectors of length 1; null: as the base model does."""
+    projection: int | None = Field(default=None, ge=1)
+    """Size to which a new dense layer brings the vectors."""
+    layers: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] | None = None
+    """Transformer layers that are kept, counted from 0; null: all."""
     suggests: Suggestions = Suggestions()
 
 
@@ -109,12 +112,13 @@ class Roles(Group):
 
 class Dataset(Group):
     summary: str = ""
-    source: Literal["python_docs", "files", "beir"]
+    source: Literal["python_docs", "files", "beir", "disk"]
     path: str | None = None
     """A folder."""
     titles: bool = True
     """Whether the text of a document of a collection begins with its title, as BEIR has it."""
     train: Files | None = None
+    """Files; of other sources the names of their splits."""
     validation: Files | None = None
     test: Files | None = None
     roles: Roles = Roles()
@@ -167,23 +171,20 @@ class Loss(Group):
 
 class Evaluator(Group):
     summary: str = ""
-    kind: Literal[
-        "auto", "retrieval", "reranking", "similarity", "correlation", "binary", "classes", "triplet", "translation",
-        "mse", "paraphrase_mining", "distillation", "label_accuracy",
-    ]  # fmt: skip
+    kind: Literal["auto", "retrieval", "reranking", "similarity", "correlation", "binary", "classes"]
     choose: dict[ModelType, dict[Shape, str]] = {}
     shapes: list[Shape] = []
     metric: str | None = None
     """What decides; null: the one that the evaluator's file names."""
     metrics: dict[str, Statistic] = {}
     """Metrics that can decide, and how each follows from the outcomes of single samples; k stands for any number."""
-    lower_is_better: list[str] = []
-    """Metrics that count downwards."""
     classes: dict[ModelType, str] = {}
     depth: int | None = Field(default=None, ge=2)
     """Candidates a query, where the data has none of its own; null: 10."""
     batch_size: int | None = Field(default=None, ge=1)
     """Texts at a time; null: 64."""
+    selection_documents: int | None = Field(default=2000, ge=1)
+    """Documents of a collection that the selection queries search, the relevant ones among them; null: all."""
 
 
 class Negatives(Group):
@@ -226,6 +227,7 @@ class Training(Group):
     trial: bool = False
     rows: int | None = Field(default=None, ge=1)
     evaluation_rows: int | None = Field(default=None, ge=1)
+    evaluation_documents: int | None = Field(default=None, ge=1)
     extra: dict[str, Any] = {}
 
 

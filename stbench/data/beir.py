@@ -6,32 +6,17 @@ dev, test, are what is trained on; where nothing else is left to select or to te
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from stbench.cache import Store, key_of
 from stbench.config.suggest import closest
-from stbench.data.collection import Collection, CollectionFiles, joined, read_corpus, read_qrels, read_queries
+from stbench.data.collection import CollectionFiles
 from stbench.errors import Problem, Refused
 
 QRELS = {"train": ("train",), "validation": ("dev", "validation", "valid", "val"), "test": ("test",)}
 """Names of the judgement files by split."""
 ENDINGS = (".tsv", ".txt", ".qrels", ".trec", ".tsv.gz", ".txt.gz")
 TEXT_ENDINGS = (".jsonl", ".tsv", ".jsonl.gz", ".tsv.gz")
-
-
-@dataclass(frozen=True)
-class Pairs:
-    """The relevant pairs of each split as files of rows, and what there is in the collection."""
-
-    files: Mapping[str, Path]
-    documents: int
-    queries: Mapping[str, int] = field(default_factory=dict)
-    """Judged queries by split."""
-    left_out: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-    """Judgements that could not be used, by split and reason."""
 
 
 def find(folder: str, titles: bool) -> CollectionFiles:
@@ -51,37 +36,6 @@ def find(folder: str, titles: bool) -> CollectionFiles:
         what = f"this folder has no {' and no '.join(missing)} (in it: {there})"
         raise Refused(Problem(what, f"dataset.path={folder}", "a folder in BEIR's layout has all three"))
     return CollectionFiles(corpus, queries, _as_splits(qrels), titles)
-
-
-def relevant_pairs(files: CollectionFiles, store: Store) -> Pairs:
-    """Rows `anchor`, `positive` for each split of `files`, kept by content.
-
-    Raises `Refused` when a file cannot be read, or when a split has no relevant pair.
-    """
-
-    def build(folder: Path) -> None:
-        corpus, queries = read_corpus(files.corpus, files.titles), read_queries(files.queries)
-        judged = {split: joined(corpus, queries, [read_qrels(file)], str(file)) for split, file in files.qrels.items()}
-        for split, part in judged.items():
-            with (folder / f"{split}.jsonl").open("w", encoding="utf-8") as stream:
-                stream.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in _rows(part))
-        about = {
-            "documents": len(corpus),
-            "queries": {split: len(part.queries) for split, part in judged.items()},
-            "left_out": {split: dict(part.counts) for split, part in judged.items()},
-        }
-        (folder / "about.json").write_text(json.dumps(about), encoding="utf-8")
-
-    folder = store.product("collection", key_of("pairs", files.digest()), build)
-    about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
-    return Pairs({split: folder / f"{split}.jsonl" for split in files.qrels}, **about)
-
-
-def _rows(judged: Collection) -> Iterator[dict[str, str]]:
-    for query, documents in judged.grades.items():
-        for document, grade in documents.items():
-            if grade > 0:
-                yield {"anchor": judged.queries[query], "positive": judged.corpus[document]}
 
 
 def _as_splits(qrels: Mapping[str, Path]) -> dict[str, Path]:

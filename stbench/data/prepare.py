@@ -8,6 +8,7 @@ from dataclasses import replace
 from stbench.cache import Store
 from stbench.data.convert import convert
 from stbench.data.mining import mine
+from stbench.data.searched import with_collections
 from stbench.data.sources import load
 from stbench.data.splits import Splits, split
 from stbench.models.miner import Miner
@@ -21,6 +22,8 @@ def prepare(data: DataPlan, store: Store, miner: Miner | None) -> Splits:
     """
     loaded = {name: load(data.source.files(name)) for name in data.source.splits}
     splits = split(loaded, data.mapped, data.sizes)
+    if data.searched is not None:
+        splits = with_collections(splits, data.searched)
     train, shortfall = splits.train, 0
     for step in data.steps:
         if step.mines and miner is not None and data.mining is not None:

@@ -15,6 +15,8 @@ from stbench.errors import Problem, Refused
 if TYPE_CHECKING:
     from datasets import Dataset
 
+    from stbench.data.collection import Collection
+
 LARGEST_SHARE = 1000
 """A share of the training rows never holds out more rows than this."""
 
@@ -29,6 +31,8 @@ class Splits:
     shape: Shape
     counts: Mapping[str, int] = field(default_factory=dict)
     """What cleaning did, by name: rows without text, repeated rows, training rows found in held-out data …"""
+    collections: Mapping[str, Collection] = field(default_factory=dict)
+    """What the queries of a held-out split search, where its rows are pairs out of a collection."""
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ def untouched(
     return {
         name: cached(
             store,
-            _key(plan, name, getattr(splits, name)),
+            _key(plan, name, _judged(splits, name)),
             lambda name=name: evaluate(model(), evaluators[name], plan.evaluator, _first_stage(plan)),
         )
         for name in SPLITS
@@ -38,7 +38,15 @@ def _first_stage(plan: Plan) -> str:
     return plan.data.miner.name if plan.data.miner else ""
 
 
-def _key(plan: Plan, name: str, rows: Any) -> str:
+def _judged(splits: Splits, name: str) -> object:
+    """Content of what the split is judged by."""
+    if found := splits.collections.get(name):
+        return found.digest
+    rows = getattr(splits, name)
+    return [rows.column_names, [list(row.values()) for row in rows]]
+
+
+def _key(plan: Plan, name: str, judged: object) -> str:
     """Everything that could change the score: weights, architecture, new heads (by seed), data, evaluator, precision, versions."""
     import sentence_transformers
     import torch
@@ -50,12 +58,11 @@ def _key(plan: Plan, name: str, rows: Any) -> str:
     return key_of(
         name,
         weights_digest(blueprint.base),
-        [blueprint.type, blueprint.max_seq_length, blueprint.pooling, blueprint.num_labels, blueprint.activation],
-        [blueprint.architecture, blueprint.embedding_dim, blueprint.device, plan.precision, plan.seed],
+        [blueprint.identity(), plan.precision, plan.seed],
         [evaluator.cls, evaluator.kind, evaluator.metric, evaluator.statistic, evaluator.depth, evaluator.batch_size],
         [dict(evaluator.arguments), [step.name for step in evaluator.steps.get(name, ())]],
         weights_digest(plan.data.miner) if plan.data.miner else None,
-        [rows.column_names, [list(row.values()) for row in rows]],
+        judged,
         [
             __version__,
             torch.__version__,

@@ -11,7 +11,7 @@ from stbench.evaluation.recording import recording
 if TYPE_CHECKING:
     from sentence_transformers.base.evaluation import BaseEvaluator
 
-_SHOWN_AT = ("ndcg@k", "mrr@k", "map@k", "accuracy@k", "precision@k", "recall@k")
+    from stbench.data.collection import Collection
 
 
 def per_query(base: type[BaseEvaluator]) -> type[Any]:
@@ -20,25 +20,46 @@ def per_query(base: type[BaseEvaluator]) -> type[Any]:
     class PerQuery(recording(base)):  # type: ignore[misc]
         queries_ids: list[str]
         queries: list[str]
+        collection: Collection
 
         def compute_metrics(self, queries_result_list: list[Any]) -> dict[str, dict[int, float]]:
+            values = self.of_each(queries_result_list)
+            self.sample_ids = list(self.queries_ids)
+            self.outcomes.update(values)
+            means: dict[str, dict[int, float]] = {}
+            for name, outcomes in values.items():
+                family, k = name.split("@")
+                means.setdefault(f"{family}@k", {})[int(k)] = float(outcomes.mean())
+            return means
+
+        def of_each(self, found: list[Any]) -> dict[str, np.ndarray]:
+            """Each metric (ndcg@10 …) of every query, whose hits `found` lists as the library does."""
             ids, queries = self.queries_ids, self.queries
             rows = []
             try:
-                for index, hits in enumerate(queries_result_list):
+                for index, hits in enumerate(found):
                     self.queries_ids, self.queries = [ids[index]], [queries[index]]
-                    rows.append(super().compute_metrics([hits]))
+                    rows.append(self._of_one(ids[index], hits))
             finally:
                 self.queries_ids, self.queries = ids, queries
-            self.sample_ids = list(ids)
-            means: dict[str, dict[int, float]] = {}
-            for name in rows[0]:
-                for k in rows[0][name]:
-                    values = np.array([row[name][k] for row in rows], dtype=np.float64)
-                    means.setdefault(name, {})[k] = float(values.mean())
-                    if name in _SHOWN_AT:
-                        self.outcomes[name.replace("@k", f"@{k}")] = values
-            return means
+            return {name: np.array([row[name] for row in rows], dtype=np.float64) for name in rows[0]}
+
+        def _of_one(self, query: str, hits: list[Any]) -> dict[str, float]:
+            itself = self.collection.itself.get(query)
+            hits = [hit for hit in hits if hit["corpus_id"] != itself]
+            found = super().compute_metrics([hits])
+            row = {name.replace("@k", f"@{k}"): value for name, at in found.items() for k, value in at.items()}
+            if self.collection.graded:
+                row.update({f"ndcg@{k}": self._graded(query, hits, k) for k in self.ndcg_at_k})
+            return row
+
+        def _graded(self, query: str, hits: list[Any], k: int) -> float:
+            """nDCG with the grade as gain (Järvelin & Kekäläinen 2002, as trec_eval has it); the library knows no grades."""
+            grades = self.collection.grades[query]
+            ranked = sorted(hits, key=lambda hit: (-hit["score"], hit["corpus_id"]))
+            gains = [grades.get(hit["corpus_id"], 0.0) for hit in ranked]
+            ideal = sorted(grades.values(), reverse=True)
+            return float(self.compute_dcg_at_k(gains, k) / self.compute_dcg_at_k(ideal, k))
 
     return PerQuery
 
@@ -56,7 +77,7 @@ def per_reranked_list(base: type[BaseEvaluator]) -> type[Any]:
             self._rows.append(row)
             return row
 
-        def kept(self, model: Any, metrics: dict[str, float]) -> None:
+        def kept(self, model: Any) -> None:
             # With first-stage documents the library scores their order first, then the reranked lists.
             reranked = np.array(self._rows[-len(self.sample_ids) :], dtype=np.float64)
             mrr, ndcg, ap = reranked.T

@@ -6,12 +6,13 @@ import importlib.util
 import json
 import re
 import struct
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
 from typing import Any, Literal
 
+from stbench.config.sentence import ModelType
 from stbench.config.suggest import closest
 from stbench.errors import Problem, Refused
 
@@ -25,7 +26,13 @@ _DECODERS = frozenset(
     )
 )  # fmt: skip
 _MLM_HEADS = ("cls.predictions.transform", "lm_head.dense", "vocab_transform", "head.dense", "generator_lm_head")
-_SMALL_FILES = ("config.json", "modules.json", "sentence_bert_config.json", "tokenizer_config.json")
+_SMALL_FILES = ("config.json", "modules.json", "sentence_bert_config.json", "config_sentence_transformers.json")
+_LAYER = re.compile(r"(?:^|\.)(?:layers?|h|blocks?)\.(\d+)\.")
+_SAVED_AS: dict[str, ModelType] = {
+    "SentenceTransformer": "sentence_transformer", "CrossEncoder": "cross_encoder", "SparseEncoder": "sparse_encoder",
+    "MultiVectorEncoder": "multi_vector_encoder", "ColBERT": "multi_vector_encoder",
+}  # fmt: skip
+"""How the library (and PyLate before it) names the model types in config_sentence_transformers.json."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +63,30 @@ class Base:
     layers: int
     attention_heads: int
     wordllama: bool = False
+    type: ModelType | None = None
+    """The model type it was saved as; None for a plain transformer."""
+    projected: int | None = None
+    """Size of its vectors where a dense module follows the transformer."""
+    tensors: Mapping[str, tuple[int, ...]] = field(default_factory=dict, repr=False, compare=False)
+    """Shape of each tensor by its name; empty where no header could be read."""
+
+    def layer_of(self, tensor: str) -> int | None:
+        """The transformer layer that a tensor belongs to; None for embeddings and heads."""
+        found = _LAYER.search(tensor)
+        return int(found[1]) if found else None
+
+    def modules_for(self, type_: ModelType) -> tuple[str, ...]:
+        """Modules that are taken over as they are; a model saved as another type gives its transformer alone."""
+        return self.modules if self.type == type_ else ()
+
+    def is_sparse(self, architecture: str) -> bool:
+        """Whether it was saved as a sparse encoder of this architecture, "splade" or "csr"."""
+        return self.type == "sparse_encoder" and ("SparseAutoEncoder" in self.modules) == (architecture == "csr")
+
+    @property
+    def projects_tokens(self) -> bool:
+        """Whether a multi-vector encoder finds a trained projection in it."""
+        return self.type == "multi_vector_encoder" or "Dense" in self.modules
 
     @property
     def wordllama_weights(self) -> Path:
@@ -125,7 +156,7 @@ def _wordllama(name: str, folder: Path) -> Base:
     return Base(
         name=name, location=str(folder), local=True, revision=None, architecture="static", modules=("StaticEmbedding",),
         parameters=rows * columns, dimensions=columns, vocabulary=rows, stored=stored, max_tokens=None, positions=None, mlm_head=False,
-        trained_head=False, layers=0, attention_heads=0, wordllama=True,
+        trained_head=False, layers=0, attention_heads=0, wordllama=True, type="sentence_transformer",
     )  # fmt: skip
 
 
@@ -133,6 +164,7 @@ def _from_folder(name: str, folder: Path) -> Base:
     # Older sentence-transformers folders keep the transformer, and its config.json, in 0_Transformer.
     inner = next(iter(sorted(folder.glob("0_*"))), folder)
     files = {file: _json(folder / file) or _json(inner / file) for file in _SMALL_FILES}
+    files["dense"] = [_json(folder / place / "config.json") for place in _dense_modules(files["modules.json"])]
     weights = sorted(folder.glob("*.safetensors")) or sorted(folder.glob("0_*/*.safetensors"))
     tensors: dict[str, tuple[str, tuple[int, ...]]] = {}
     for file in weights:
@@ -149,16 +181,18 @@ def _from_hub(name: str, repo: str, revision: str | None) -> Base:
         NotASafetensorsRepoError,
     )
 
-    files: dict[str, Any] = {}
-    for file in _SMALL_FILES:
+    def read(file: str) -> Any:
         try:
-            files[file] = _json(Path(hf_hub_download(repo, file, revision=revision)))
+            return _json(Path(hf_hub_download(repo, file, revision=revision)))
         except LocalEntryNotFoundError:
             raise Refused(_unreachable(name, repo)) from None
         except EntryNotFoundError:
-            files[file] = None
+            return None
         except (HfHubHTTPError, OSError) as error:
             raise Refused(_unreachable(name, repo, str(error).splitlines()[0])) from None
+
+    files = {file: read(file) for file in _SMALL_FILES}
+    files["dense"] = [read(f"{place}/config.json") for place in _dense_modules(files["modules.json"])]
     tensors: dict[str, tuple[str, tuple[int, ...]]] = {}
     try:
         metadata = get_safetensors_metadata(repo, revision=revision)
@@ -167,6 +201,10 @@ def _from_hub(name: str, repo: str, revision: str | None) -> Base:
     except (NotASafetensorsRepoError, HfHubHTTPError, OSError):
         pass  # older repositories hold no safetensors; sizes are then unknown until the weights are loaded
     return _described(name, repo, False, revision, files, tensors)
+
+
+def _dense_modules(modules: Sequence[Mapping[str, Any]] | None) -> list[str]:
+    return [item["path"] for item in modules or [] if str(item["type"]).endswith(".Dense")]
 
 
 def _unreachable(
@@ -192,6 +230,8 @@ def _described(
     sizes = [shape for _, shape in tensors.values()]
     embeddings = max((shape for shape in sizes if len(shape) == 2), key=lambda shape: shape[0], default=(0, 0))
     reads = (files["sentence_bert_config.json"] or {}).get("max_seq_length")
+    dense = [int(item["out_features"]) for item in files["dense"] if item]
+    colbert = "HF_ColBERT" in (config.get("architectures") or [])  # Stanford's own format
     return Base(
         name=name, location=location, local=local, revision=revision,
         architecture=_architecture(modules, config), modules=modules,
@@ -205,6 +245,9 @@ def _described(
         trained_head=any(key.startswith(("classifier.", "score.", "classification_head.")) for key in tensors),
         layers=int(config.get("num_hidden_layers") or config.get("n_layers") or 0),
         attention_heads=int(config.get("num_attention_heads") or config.get("n_heads") or 0),
+        type="multi_vector_encoder" if colbert else _saved_as(modules, files["config_sentence_transformers.json"]),
+        projected=tensors["linear.weight"][1][0] if colbert and "linear.weight" in tensors else next(reversed(dense), None),
+        tensors={key: shape for key, (_, shape) in tensors.items()},
     )  # fmt: skip
 
 
@@ -213,6 +256,11 @@ def _architecture(modules: tuple[str, ...], config: Mapping[str, Any]) -> Archit
         return "static"
     causal = any(str(name).endswith("ForCausalLM") for name in config.get("architectures") or [])
     return "decoder" if causal or config.get("model_type") in _DECODERS else "encoder"
+
+
+def _saved_as(modules: tuple[str, ...], config: Mapping[str, Any] | None) -> ModelType | None:
+    # Before there were other types, the file did not say which.
+    return _SAVED_AS.get((config or {}).get("model_type", ""), "sentence_transformer") if modules else None
 
 
 def _has_mlm_head(tensors: Iterable[str], config: Mapping[str, Any]) -> bool:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from stbench.config.sentence import Model, ModelType, Sentence, Shape
 from stbench.errors import Problem, Refused
 from stbench.models.base import Base
+from stbench.models.parts import default_pooling
 
 _BY_ARCHITECTURE: dict[str, dict[str, Any]] = {
     "static": {"learning_rate": 3e-2, "batch_size": 256, "epochs": 3.0},
@@ -20,7 +21,7 @@ def sparse_architecture(model: Model, base: Base) -> Literal["splade", "csr"]:
     """The architecture of a sparse encoder: as asked, else by whether the base has a masked-LM head."""
     if model.architecture in ("splade", "csr"):
         return model.architecture
-    return "splade" if base.mlm_head or "SpladePooling" in base.modules else "csr"
+    return "splade" if base.mlm_head or base.is_sparse("splade") else "csr"
 
 
 def head_is_trained(type_: ModelType, architecture: str | None, base: Base) -> bool:
@@ -28,8 +29,8 @@ def head_is_trained(type_: ModelType, architecture: str | None, base: Base) -> b
     if type_ == "cross_encoder":
         return base.trained_head
     if type_ == "sparse_encoder":
-        return "SparseAutoEncoder" in base.modules if architecture == "csr" else base.mlm_head
-    return type_ != "multi_vector_encoder" or "Dense" in base.modules
+        return base.is_sparse(architecture or "splade") or (architecture == "splade" and base.mlm_head)
+    return type_ != "multi_vector_encoder" or base.projects_tokens
 
 
 class Defaults:
@@ -85,6 +86,14 @@ class Defaults:
     @cached_property
     def eval_steps(self) -> float:
         return float(self.resolved("eval_steps")[0])
+
+    @cached_property
+    def pooling(self) -> str | None:
+        """As asked, else by architecture; None where nothing is pooled, or the base model's own modules do it."""
+        type_ = self._sentence.model.type
+        csr = type_ == "sparse_encoder" and sparse_architecture(self._sentence.model, self._base) == "csr"
+        pools = (type_ == "sentence_transformer" or csr) and self._base.type not in ("sentence_transformer", type_)
+        return (self._sentence.base_model.pooling or default_pooling(self._base)) if pools else None
 
     @cached_property
     def max_seq_length(self) -> int | None:

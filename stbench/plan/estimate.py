@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from stbench.config.sentence import Shape
 from stbench.models.base import Base
-from stbench.models.build import Blueprint
+from stbench.models.blueprint import Blueprint
 from stbench.plan.hardware import Mode
 from stbench.plan.plan import TrainingPlan
 
@@ -20,12 +20,14 @@ def memory_bytes(base: Base, blueprint: Blueprint, training: TrainingPlan, shape
     Activations after Korthikanti et al. 2022 (arXiv:2205.05198): per layer tokens · width · (34 + 5 · heads · length / width)
     bytes at 16 bits; a SPLADE head adds one logit a token and word of the vocabulary.
     """
-    states = 16 * base.parameters
+    states = 16 * blueprint.parameters
     texts = training.batch_size * _TEXTS.get(shape, 2)
     length = blueprint.max_seq_length or 0
     width = max(base.dimensions, 1)
     bytes_per = 1 if precision != "fp32" else 2
-    activations = base.layers * texts * length * width * (34 + 5 * base.attention_heads * length / width) * bytes_per
+    activations = (
+        blueprint.num_layers * texts * length * width * (34 + 5 * base.attention_heads * length / width) * bytes_per
+    )
     if blueprint.type == "sparse_encoder" and blueprint.architecture == "splade":
         activations += 3 * texts * length * base.vocabulary * 4
     if training.gradient_checkpointing and base.layers:

@@ -6,8 +6,10 @@ from collections.abc import Iterator, Mapping
 
 from stbench.config.sentence import Sentence
 from stbench.data.roles import Mapped
-from stbench.models.build import Blueprint
-from stbench.plan.decide import Defaults, head_is_trained
+from stbench.models.blueprint import Blueprint
+from stbench.plan.collections import explain_collection
+from stbench.plan.decide import Defaults
+from stbench.plan.explain_model import explain_model
 from stbench.plan.plan import DataPlan, Decision, EvaluatorPlan, LossPlan, TrainingPlan
 
 
@@ -24,7 +26,7 @@ def explain(
 ) -> Iterator[Decision]:
     """The lines of the plan, in the order in which the data flows."""
     yield from _data(chosen, data)
-    yield from _model(blueprint)
+    yield from explain_model(blueprint)
     yield from _loss(loss, blueprint)
     yield Decision("evaluator", f"{evaluator.cls}", _evaluator_why(chosen, evaluator, data))
     yield Decision("metric", evaluator.metric, "decides the checkpoint (selection split) and the verdict (test split)")
@@ -38,6 +40,7 @@ def _data(chosen: Mapping[str, str], data: DataPlan) -> Iterator[Decision]:
     train = data.heads["train"]
     about = "" if train.exact else "about "
     mapped = data.mapped["train"]
+    yield from (Decision(note.what, note.value, note.why) for note in data.source.notes)
     yield Decision("data", f"{chosen['dataset']}: {about}{train.count:,} rows", f"shape {mapped.shape}")
     yield Decision(
         "roles", ", ".join(f"{role} = {column}" for role, column in mapped.columns.items()), _roles_why(mapped)
@@ -54,6 +57,8 @@ def _data(chosen: Mapping[str, str], data: DataPlan) -> Iterator[Decision]:
         low, high = mapped.score_range
         yield Decision("scores", f"{low:g} … {high:g} → 0 … 1", "losses and evaluators expect this scale")
     yield Decision("splits", _splits(data), _splits_why(data))
+    if data.searched is not None:
+        yield from explain_collection(data.searched)
     for step in data.steps:
         num = f" ({data.mining.num} a query)" if step.mines and data.mining else ""
         yield Decision("conversion", f"{step.source} → {step.target}", step.says + num)
@@ -80,40 +85,6 @@ def _splits(data: DataPlan) -> str:
 def _splits_why(data: DataPlan) -> str:
     cut = f"; trains on {data.sizes.limit:,} rows (dataset.limit)" if data.sizes.limit else ""
     return "by content hash of the anchor" + cut
-
-
-def _model(blueprint: Blueprint) -> Iterator[Decision]:
-    base = blueprint.base
-    size = f"{base.parameters / 1e6:.1f} M parameters, " if base.parameters else ""
-    stored = "" if base.stored in ("F32", "unknown") else f"; stored as {base.stored}, trained in fp32"
-    yield Decision("base model", f"{base.name}: {size}{base.dimensions} dimensions", f"{base.location}{stored}")
-    yield Decision("architecture", *_architecture(blueprint))
-    if blueprint.max_seq_length:
-        yield Decision(
-            "sequence length", f"{blueprint.max_seq_length} tokens", "longer texts are cut; training.max_seq_length"
-        )
-
-
-def _architecture(blueprint: Blueprint) -> tuple[str, str]:
-    base = blueprint.base
-    trained = head_is_trained(blueprint.type, blueprint.architecture, base)
-    starts = "is trained" if trained else "starts UNTRAINED: the base model has none"
-    if blueprint.type == "sparse_encoder" and blueprint.architecture == "csr":
-        return "CSR: sparse auto-encoder over the pooled vector", f"its auto-encoder {starts}"
-    if blueprint.type == "sparse_encoder":
-        return "SPLADE: max-pooled masked-LM logits", f"its masked-LM head {starts}"
-    if blueprint.type == "cross_encoder":
-        return (
-            f"cross-encoder, {blueprint.num_labels} label(s), {blueprint.activation} activation",
-            f"its head {starts}",
-        )
-    if blueprint.type == "multi_vector_encoder":
-        return f"token vectors of {blueprint.embedding_dim} dimensions, MaxSim", f"its projection {starts}"
-    if base.architecture == "static":
-        return "static token embeddings, averaged", "no transformer: trains and encodes in seconds"
-    if base.modules:
-        return " → ".join(base.modules), "as the base model's folder says"
-    return f"{base.architecture} → {blueprint.pooling} pooling", f"usual for a {base.architecture}"
 
 
 def _loss(loss: LossPlan, blueprint: Blueprint) -> Iterator[Decision]:

@@ -19,8 +19,9 @@ from stbench.data.sources import Head, head, open_source
 from stbench.data.splits import Sizes, held_out
 from stbench.errors import Problem, Refused
 from stbench.models.base import Base, locate
-from stbench.models.build import Blueprint, default_pooling
+from stbench.models.blueprint import Blueprint
 from stbench.plan import estimate
+from stbench.plan.collections import searched
 from stbench.plan.decide import Defaults, sparse_architecture
 from stbench.plan.evaluators import choose_evaluator
 from stbench.plan.explain import explain
@@ -48,7 +49,7 @@ def make_plan(sentence: Sentence, chosen: Mapping[str, str], run: str, store: St
         raise Refused(*found)
 
     defaults = Defaults(sentence, base)
-    data = _data(sentence, source, heads, mapped, draft.loss, evaluator, defaults)
+    data = _data(sentence, source, heads, mapped, draft.loss, evaluator, defaults, store)
     blueprint = _blueprint(sentence, base, device.device, draft.loss, mapped["train"], defaults)
     loss = _loss(sentence, draft.loss)
     training = _training(sentence, defaults, loss, _training_rows(data))
@@ -101,12 +102,13 @@ def _data(
     loss: LossForType,
     evaluator: EvaluatorPlan,
     defaults: Defaults,
+    store: Store,
 ) -> DataPlan:
     shape = mapped["train"].shape
     targets = targets_of(sentence, loss)
     steps = _prefer_n_tuple(path(shape, targets, sentence.negatives.when in ("needed", "always")) or [], targets)
     mines = any(step.mines for step in steps)
-    needs_miner = mines or evaluator.first_stage
+    needs_miner = mines or (evaluator.kind == "reranking" and shape == "pair")
     chosen, training = sentence.negatives, sentence.training
     target = steps[-1].target if steps else shape
     return DataPlan(
@@ -121,6 +123,7 @@ def _data(
             chosen.relative_margin, chosen.max_score, sentence.seed,
         ) if mines else None,
         miner=named_base(chosen.miner, "negatives.miner") if needs_miner else None,
+        searched=searched(sentence, source, store),
     )  # fmt: skip
 
 
@@ -135,11 +138,13 @@ def _blueprint(
     sentence: Sentence, base: Base, device: str, loss: LossForType, mapped: Mapped, defaults: Defaults
 ) -> Blueprint:
     classes = len(mapped.classes) if loss.num_labels == "classes" else loss.num_labels
+    type_, choice = sentence.model.type, sentence.base_model
     return Blueprint(
-        type=sentence.model.type, base=base, device=device, max_seq_length=defaults.max_seq_length,
-        pooling=None if base.modules else (sentence.base_model.pooling or default_pooling(base)),
-        num_labels=classes or 1, activation=loss.activation or "identity",
+        type=type_, base=base, device=device, max_seq_length=defaults.max_seq_length,
+        pooling=defaults.pooling, num_labels=classes or 1, activation=loss.activation or "identity",
         architecture=sparse_architecture(sentence.model, base), embedding_dim=sentence.model.embedding_dim,
+        normalize=choice.normalize, projection=choice.projection,
+        layers=tuple(choice.layers) if choice.layers else None,
     )  # fmt: skip
 
 

@@ -9,11 +9,12 @@ from typing import Any, Literal
 from stbench.config.sentence import Shape
 from stbench.data.mining import MiningSettings
 from stbench.data.roles import Mapped
+from stbench.data.searched import Searched
 from stbench.data.shapes import Conversion
 from stbench.data.sources import Head, Source
 from stbench.data.splits import Sizes
 from stbench.models.base import Base
-from stbench.models.build import Blueprint
+from stbench.models.blueprint import Blueprint
 from stbench.plan.hardware import Mode
 
 
@@ -37,6 +38,8 @@ class DataPlan:
     """Shape of the training rows after the conversions."""
     mining: MiningSettings | None
     miner: Base | None
+    searched: Searched | None = None
+    """The collection that held-out queries search."""
 
 
 @dataclass(frozen=True)
@@ -62,9 +65,6 @@ class EvaluatorPlan:
     """Of the library's class, beside the rows."""
     steps: Mapping[str, tuple[Conversion, ...]] = field(default_factory=dict)
     """What brings the rows of a split into a shape that it reads."""
-    greater_is_better: bool = True
-    first_stage: bool = False
-    """Whether the miner has to find the candidates, since the rows bring none along."""
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from stbench.data.shapes import path, reachable
 from stbench.errors import Problem
 from stbench.models.base import Base
 from stbench.plan.decide import sparse_architecture
+from stbench.plan.model_rules import MODEL_RULES
 
 
 @dataclass(frozen=True)
@@ -143,16 +144,6 @@ def regularizers_have_a_loss(draft: Draft) -> Iterator[Problem]:
         )
 
 
-def pooling_is_free(draft: Draft) -> Iterator[Problem]:
-    """The folder of a finished model says how it pools."""
-    pooling = draft.sentence.base_model.pooling
-    if pooling and draft.base.modules and draft.sentence.model.type == "sentence_transformer":
-        yield Problem(
-            f"{draft.base.name} pools as its own modules say ({' → '.join(draft.base.modules)})",
-            f"base_model.pooling={pooling}", "leave it out, or choose a plain transformer such as base_model=bert",
-        )  # fmt: skip
-
-
 def revision_is_of_the_hub(draft: Draft) -> Iterator[Problem]:
     """Weights on disk are what they are."""
     revision = draft.sentence.base_model.revision
@@ -218,12 +209,12 @@ RULES: tuple[Rule, ...] = (
     in_batch_needs_such_a_loss,
     mined_where_said,
     regularizers_have_a_loss,
-    pooling_is_free,
     revision_is_of_the_hub,
     cached_loss_without_checkpointing,
     length_within_base,
     mining_window_holds_enough,
     eval_steps_are_whole,
+    *MODEL_RULES,
 )
 
 

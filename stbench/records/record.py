@@ -116,7 +116,7 @@ class Recording:
         """Names the data sets to the tracker."""
         if isinstance(self._tracker, NoTracker):
             return  # the digest reads every row
-        name = str(self._plan.data.source.train[0])
+        name = self._plan.data.source.name
         for split, context in (("train", "train"), ("validation", "selection"), ("test", "test")):
             rows = getattr(splits, split)
             digest = key_of([list(row.values()) for row in rows])
@@ -185,9 +185,8 @@ class Recording:
         folder.write("command.txt", self._command + "\n")
         folder.write("plan.txt", console.plan_text(self._plan) + "\n")
         folder.write("environment.json", environment())
-        inputs = [file for split in self._plan.data.source.splits for file in self._plan.data.source.files(split)]
-        if self._sentence.dataset.source == "files":
-            folder.write("inputs.json", {str(file): [file.stat().st_size, file.stat().st_mtime_ns] for file in inputs})
+        inputs = self._plan.data.source.inputs
+        folder.write("inputs.json", {str(file): [file.stat().st_size, file.stat().st_mtime_ns] for file in inputs})
 
     # --- ending
 
@@ -327,11 +326,7 @@ def _paired_metrics(baseline: Scores, final: Scores) -> dict[str, tuple[float, f
     """Metrics under readable names, the deciding one first."""
     names = [final.primary, *(key for key in final.metrics if key != final.primary)]
     own = [key for key in names if key in baseline.metrics and not is_reference(key)]
-    found: dict[str, tuple[float, float]] = {}
-    for key in own:
-        # Several data sets have metrics of one name: the deciding one takes it, the others keep theirs in full.
-        found.setdefault(key if readable(key) in found else readable(key), (baseline.metrics[key], final.metrics[key]))
-    return found
+    return {readable(key): (baseline.metrics[key], final.metrics[key]) for key in own}
 
 
 def _write_samples(baseline: Scores, final: Scores, path: Path) -> None:
@@ -348,7 +343,8 @@ def _sample_rows(baseline: Scores, final: Scores, splits: Splits) -> list[Sample
     """Queries with their own value before and after; none for set-level metrics."""
     if "value" not in final.samples:
         return []
-    texts = {content_hash(anchor): anchor for anchor in splits.test["anchor"]}
+    asked = splits.collections.get("test")
+    texts = asked.queries if asked else {content_hash(anchor): anchor for anchor in splits.test["anchor"]}
     rows = zip(final.samples["id"], baseline.samples["value"], final.samples["value"], strict=True)
     return [
         SampleRow(str(key), texts.get(str(key), str(key)), float(before), float(after)) for key, before, after in rows

@@ -12,7 +12,8 @@ from small_collection import THINGS, write_collection, write_qrels
 
 from stbench.cache import Store
 from stbench.config.sentence import Dataset as DatasetChoice
-from stbench.data.beir import find, relevant_pairs
+from stbench.data.beir import find
+from stbench.data.collection_pairs import relevant_pairs
 from stbench.data.sources import open_source
 from stbench.errors import Problem, Refused
 

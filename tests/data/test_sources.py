@@ -9,8 +9,8 @@ import pytest
 
 from stbench.cache import Store
 from stbench.config.sentence import Dataset as DatasetChoice
-from stbench.data import python_docs, sources
-from stbench.data.sources import Head, head, load, open_source
+from stbench.data import python_docs
+from stbench.data.sources import Head, head, load, open_source, reading
 from stbench.errors import Problem, Refused
 
 HEADER = ["question", "answer"]
@@ -186,8 +186,8 @@ def test_columns_that_cannot_be_joined_are_refused(tmp_path: Path, write_csv: Ca
 def test_of_a_large_file_only_the_head_is_read_and_the_rest_estimated(
     tmp_path: Path, write_csv: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sources, "HEAD_ROWS", 1000)
-    monkeypatch.setattr(sources, "_small", lambda file: False)
+    monkeypatch.setattr(reading, "HEAD_ROWS", 1000)
+    monkeypatch.setattr(reading, "COUNTED_BYTES", 0)
     values = [[f"question {i:05}", "x" * 50] for i in range(5000)]
     for file in (
         write_csv(tmp_path / "large.csv", HEADER, values),

@@ -5,12 +5,15 @@ import struct
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from stbench.errors import Problem, Refused
 from stbench.models.base import Base, locate, tensor_shapes
+
+if TYPE_CHECKING:
+    from stbench.config.sentence import ModelType
 
 BERT = {
     "model_type": "bert", "architectures": ["BertModel"], "hidden_size": 8, "vocab_size": 30, "num_hidden_layers": 2,
@@ -190,3 +193,47 @@ def test_wordllama_is_a_table_inside_its_package() -> None:
     assert found.wordllama
     assert found.wordllama_weights.is_file()
     assert found.wordllama_tokenizer.is_file()
+
+
+@pytest.mark.parametrize(
+    ("model_type", "found"),
+    [
+        (None, "sentence_transformer"), ("SentenceTransformer", "sentence_transformer"), ("CrossEncoder", "cross_encoder"),
+        ("SparseEncoder", "sparse_encoder"), ("MultiVectorEncoder", "multi_vector_encoder"),
+        ("ColBERT", "multi_vector_encoder"),
+    ],
+)  # fmt: skip
+def test_a_folder_says_which_model_type_it_was_saved_as(
+    model_type: str | None, found: ModelType, tmp_path: Path, write_model: Callable[..., Path]
+) -> None:
+    settings = {"model_type": model_type} if model_type else {"__version__": {}}
+    base = at(write_model(tmp_path, BERT, WORDS, modules=MODULES, config_sentence_transformers=settings))
+    assert base.type == found
+    assert base.modules_for(found) == base.modules
+    other: ModelType = "cross_encoder" if found != "cross_encoder" else "sparse_encoder"
+    assert base.modules_for(other) == ()
+
+
+def test_the_dense_module_of_a_folder_says_how_large_its_vectors_are(
+    tmp_path: Path, write_model: Callable[..., Path]
+) -> None:
+    dense = {"idx": 2, "name": "2", "path": "2_Dense", "type": "sentence_transformers.models.Dense"}
+    write_model(tmp_path, BERT, WORDS, modules=[*MODULES, dense])
+    (tmp_path / "2_Dense").mkdir()
+    (tmp_path / "2_Dense" / "config.json").write_text(json.dumps({"in_features": 8, "out_features": 3}), "utf-8")
+    assert (at(tmp_path).dimensions, at(tmp_path).projected, at(tmp_path).projects_tokens) == (8, 3, True)
+
+
+def test_a_colbert_in_its_authors_own_format_is_known(tmp_path: Path, write_model: Callable[..., Path]) -> None:
+    config = {**BERT, "architectures": ["HF_ColBERT"]}
+    found = at(write_model(tmp_path, config, {**WORDS, "linear.weight": (4, 8)}))
+    assert (found.type, found.modules, found.projected, found.projects_tokens) == ("multi_vector_encoder", (), 4, True)
+
+
+def test_tensors_belong_to_layers_or_to_none(tmp_path: Path, write_model: Callable[..., Path]) -> None:
+    names = {
+        "encoder.layer.1.attention.weight": 1, "model.layers.11.mlp.weight": 11, "transformer.h.0.attn.weight": 0,
+        "embeddings.word_embeddings.weight": None, "classifier.weight": None,
+    }  # fmt: skip
+    found = at(write_model(tmp_path, BERT, dict.fromkeys(names, (8, 8))))
+    assert {name: found.layer_of(name) for name in found.tensors} == names

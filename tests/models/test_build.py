@@ -10,7 +10,9 @@ import pytest
 from tiny_models import Tiny
 
 from stbench.models.base import Base, locate
-from stbench.models.build import Blueprint, build, default_pooling, reload
+from stbench.models.blueprint import Blueprint
+from stbench.models.build import build, reload
+from stbench.models.parts import default_pooling
 
 if TYPE_CHECKING:
     from stbench.config.sentence import ModelType

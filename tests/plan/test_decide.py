@@ -107,7 +107,8 @@ def test_negatives_as_asked_else_as_the_loss_suggests(
     [
         ("auto", {"mlm_head": True}, "splade"),
         ("auto", {"mlm_head": False}, "csr"),
-        ("auto", {"mlm_head": False, "modules": ("MLMTransformer", "SpladePooling")}, "splade"),
+        ("auto", {"mlm_head": False, "type": "sparse_encoder", "modules": ("Router",)}, "splade"),
+        ("auto", {"mlm_head": False, "type": "sparse_encoder", "modules": ("Transformer", "SparseAutoEncoder")}, "csr"),
         ("splade", {"mlm_head": False}, "splade"),
         ("csr", {"mlm_head": True}, "csr"),
     ],
@@ -128,9 +129,11 @@ def test_a_sparse_encoder_is_splade_where_the_head_is_there(
         ("sparse_encoder", "splade", {}, True),
         ("sparse_encoder", "splade", {"mlm_head": False}, False),
         ("sparse_encoder", "csr", {}, False),
-        ("sparse_encoder", "csr", {"modules": ("Transformer", "Pooling", "SparseAutoEncoder")}, True),
+        ("sparse_encoder", "csr", {"type": "sparse_encoder", "modules": ("Pooling", "SparseAutoEncoder")}, True),
+        ("sparse_encoder", "csr", {"type": "sparse_encoder", "modules": ("Transformer", "SpladePooling")}, False),
         ("multi_vector_encoder", None, {}, False),
         ("multi_vector_encoder", None, {"modules": ("Transformer", "Dense")}, True),
+        ("multi_vector_encoder", None, {"type": "multi_vector_encoder"}, True),
     ],
 )
 def test_which_heads_come_with_the_weights(

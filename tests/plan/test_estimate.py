@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from stbench.models.build import Blueprint
+from stbench.models.blueprint import Blueprint
 from stbench.plan.estimate import disk_bytes, memory_bytes
 from stbench.plan.plan import TrainingPlan
 

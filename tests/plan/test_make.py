@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -15,7 +14,7 @@ from stbench.config.check import from_tree
 from stbench.config.discovery import choices, load
 from stbench.config.preflight import option_names
 from stbench.config.sentence import Loss
-from stbench.data import sources
+from stbench.data import python_docs
 from stbench.data.shapes import COLUMNS
 from stbench.errors import Problem, Refused
 from stbench.plan.make import named_base
@@ -33,10 +32,9 @@ ELSEWHERE = {
 @pytest.fixture(autouse=True)
 def _python_docs(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """A few rows instead of the whole standard library, which takes seconds to read."""
-    file = tmp_path_factory.getbasetemp() / "python_docs.jsonl"
     rows = [{"query": f"what {i}", "document": f"that {i}", "symbol": f"s{i}"} for i in range(1000)]
-    file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    monkeypatch.setattr(sources, "_python_docs", lambda store: file)
+    monkeypatch.setattr(python_docs, "extract", lambda: rows)
+    monkeypatch.setenv("STBENCH_CACHE", str(tmp_path_factory.getbasetemp() / "few_python_docs"))
 
 
 @pytest.fixture
@@ -149,54 +147,6 @@ def test_rerankers_take_their_candidates_from_the_miner(planned: Planner) -> Non
     assert plan.data.miner is not None
     assert (plan.data.mining, plan.evaluator.depth) == (None, 7)
     assert planned("model=cross_encoder", "loss=listwise", shape="ranked_list").data.miner is None
-
-
-@pytest.mark.parametrize(
-    ("name", "shape", "conversions"),
-    [
-        ("binary", "triplet", ["unfold:labeled_pair"]),
-        ("binary", "ranked_list", ["unfold:labeled_pair"]),
-        ("triplet", "n_tuple", ["first_negative:triplet"]),
-        ("translation", "triplet", ["drop_negatives:pair"]),
-        ("retrieval", "labeled_pair", []),
-    ],
-)
-def test_held_out_rows_are_brought_to_the_evaluator(
-    name: str, shape: str, conversions: list[str], planned: Planner
-) -> None:
-    loss = "pointwise" if shape == "labeled_pair" else "contrastive"
-    evaluator = planned(f"loss={loss}", f"evaluator={name}", shape=shape).evaluator
-    found = {split: [f"{step.name}:{step.target}" for step in steps] for split, steps in evaluator.steps.items()}
-    assert found == ({"test": conversions, "validation": conversions} if conversions else {})
-
-
-def test_nothing_is_mined_for_an_evaluator(planned: Planner) -> None:
-    (problem,) = refusal(planned, "evaluator=triplet").problems
-    assert "triplet rows, not sentence_transformer with pair rows" in problem.what
-
-
-@pytest.mark.parametrize(
-    ("words", "metric", "statistic", "arguments"),
-    [
-        ([], "ndcg@10", "mean", {}),
-        (["evaluator.metric=mrr@10"], "mrr@10", "mean", {}),
-        (["evaluator.metric=recall@20"], "recall@20", "mean", {"precision_recall_at_k": [1, 3, 5, 10, 20]}),
-        (["evaluator=reranking", "evaluator.metric=ndcg@3"], "ndcg@3", "mean", {"at_k": 3}),
-        (["evaluator=binary", "evaluator.metric=f1"], "f1", "best_f1", {}),
-    ],
-)
-def test_the_metric_that_decides_can_be_said(
-    words: list[str], metric: str, statistic: str, arguments: dict[str, Any], planned: Planner
-) -> None:
-    plan = planned(*words, shape="triplet").evaluator
-    assert (plan.metric, plan.statistic, dict(plan.arguments)) == (metric, statistic, arguments)
-
-
-def test_a_metric_that_there_is_not_is_refused_with_the_closest(planned: Planner) -> None:
-    (problem,) = refusal(planned, "evaluator.metric=ndgc@10").problems
-    assert problem.mend == "did you mean evaluator.metric=ndcg@10?"
-    (problem,) = refusal(planned, "evaluator.metric=ndcg@0").problems
-    assert problem.mend == "did you mean evaluator.metric=ndcg@10?"
 
 
 def test_an_evaluator_that_cannot_judge_the_data_is_refused(planned: Planner) -> None:
@@ -352,6 +302,9 @@ CHANGES: dict[str, tuple[Any, ...]] = {
     "base_model.revision": ("main",),
     "base_model.max_seq_length": (32,),
     "base_model.pooling": ("cls",),
+    "base_model.normalize": (True,),
+    "base_model.projection": (16,),
+    "base_model.layers": ([1],),
     "dataset.source": ("python_docs",),
     "dataset.train": (["{triplet}"],),
     "dataset.validation": (["{pair}"],),
@@ -377,11 +330,12 @@ CHANGES: dict[str, tuple[Any, ...]] = {
     "evaluator.choose": ({"sentence_transformer": {"pair": "similarity"}},),
     "evaluator.shapes": (["triplet"], "evaluator=retrieval"),
     "evaluator.metric": ("mrr@10",),
-    "evaluator.lower_is_better": (["ndcg@10"], "evaluator=retrieval"),
     "evaluator.metrics": ({"ndcg@k": "accuracy"}, "evaluator=retrieval"),
     "evaluator.classes": ({"sentence_transformer": "Other"}, "evaluator=retrieval"),
     "evaluator.depth": (5,),
     "evaluator.batch_size": (5,),
+    "evaluator.selection_documents": (4, "dataset=beir", "dataset.path={smaller}"),
+    "training.evaluation_documents": (4, "dataset=beir", "dataset.path={smaller}"),
     "negatives.when": ("always",),
     "negatives.num": (2, "loss=triplet"),
     "negatives.miner": ("{encoder}", "loss=triplet"),

@@ -1,0 +1,61 @@
+"""Held-out rows that are pairs out of a collection: their queries search all of its documents, not those of the rows alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from stbench.data.collection import Collection, CollectionFiles, read_collection
+from stbench.data.collection_pairs import Pairs
+from stbench.data.splits import Splits, content_hash
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+JUDGED = ("validation", "test")
+
+
+@dataclass(frozen=True)
+class Searched:
+    """How a collection judges."""
+
+    files: CollectionFiles
+    documents: Mapping[str, int | None]
+    """How many documents each held-out split searches at most; None: all of them."""
+    pairs: Pairs
+
+    def judgements_of(self, split: str) -> str | None:
+        """Whose judgements the rows of `split` are: its own, or those of the split that they were held out from."""
+        for name in {"validation": ("validation", "train"), "test": ("test", "validation", "train")}[split]:
+            if name in self.files.qrels:
+                return name
+        return None
+
+
+def with_collections(splits: Splits, searched: Searched) -> Splits:
+    """`splits` with the collection that each held-out one searches, and without training rows that give a query away.
+
+    Raises `Refused` when the files of the collection cannot be read.
+    """
+    collections, counts = {}, dict(splits.counts)
+    for split in JUDGED:
+        if origin := searched.judgements_of(split):
+            whole = read_collection(searched.files, [origin])
+            collections[split] = _asked(whole, getattr(splits, split)).bounded(searched.documents.get(split))
+    train = _without_queries(splits.train, collections)
+    if dropped := len(splits.train) - len(train):
+        counts["training rows whose query is held out, left out"] = dropped
+    return replace(splits, train=train, counts=counts, collections=collections)
+
+
+def _asked(whole: Collection, rows: Dataset) -> Collection:
+    """What the queries of `rows` search."""
+    asked = {content_hash(anchor) for anchor in rows["anchor"]}
+    return whole.restricted(key for key, text in whole.queries.items() if content_hash(text) in asked)
+
+
+def _without_queries(train: Dataset, collections: Mapping[str, Collection]) -> Dataset:
+    held = {content_hash(text) for found in collections.values() for text in found.queries.values()}
+    first = "anchor" if "anchor" in train.column_names else train.column_names[0]
+    return train.select([index for index, text in enumerate(train[first]) if content_hash(text) not in held])

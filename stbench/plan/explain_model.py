@@ -1,0 +1,65 @@
+"""The plan's lines about the model: where its weights come from, which architecture they get, how large it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from stbench.models.blueprint import Blueprint
+from stbench.models.parts import default_pooling
+from stbench.plan.decide import head_is_trained
+from stbench.plan.plan import Decision
+
+
+def explain_model(blueprint: Blueprint) -> Iterator[Decision]:
+    base = blueprint.base
+    size = f"{base.parameters / 1e6:.1f} M parameters, " if base.parameters else ""
+    stored = "" if base.stored in ("F32", "unknown") else f"; stored as {base.stored}, trained in fp32"
+    yield Decision("base model", f"{base.name}: {size}{base.dimensions} dimensions", f"{base.location}{stored}")
+    if blueprint.layers is not None:
+        yield _layers(blueprint)
+    yield Decision("architecture", *_architecture(blueprint))
+    if blueprint.projection is not None:
+        what = f"{blueprint.width} → {blueprint.projection} dimensions"
+        yield Decision("projection", what, "a new dense layer: starts UNTRAINED, with random directions")
+    if blueprint.normalize is not None:
+        yield Decision("normalisation", "vectors of length 1" if blueprint.normalize else "none", "as said")
+    if blueprint.max_seq_length:
+        yield Decision(
+            "sequence length", f"{blueprint.max_seq_length} tokens", "longer texts are cut; training.max_seq_length"
+        )
+
+
+def _layers(blueprint: Blueprint) -> Decision:
+    kept, size = blueprint.layers or (), blueprint.parameters
+    what = f"{', '.join(map(str, kept))} of {blueprint.base.layers}"
+    return Decision("layers", what, f"the others are taken out: {size / 1e6:.1f} M parameters" if size else "")
+
+
+def _architecture(blueprint: Blueprint) -> tuple[str, str]:
+    base, type_ = blueprint.base, blueprint.type
+    trained = head_is_trained(type_, blueprint.architecture, base)
+    starts = "is trained" if trained else "starts UNTRAINED: the base model has none"
+    if type_ == "sparse_encoder" and blueprint.architecture == "csr":
+        pooling = f" ({base.architecture}, {blueprint.pooling} pooling)" if blueprint.pooling else ""
+        return f"CSR: sparse auto-encoder over the pooled vector{pooling}", f"its auto-encoder {starts}"
+    if type_ == "sparse_encoder":
+        return "SPLADE: max-pooled masked-LM logits", f"its masked-LM head {starts}"
+    if type_ == "cross_encoder":
+        what = f"{blueprint.num_labels} label(s), {blueprint.activation} activation"
+        return f"cross-encoder ({base.architecture}), {what}", f"its head {starts}"
+    if type_ == "multi_vector_encoder":
+        return f"token vectors of {blueprint.dimensions} dimensions, MaxSim", f"its projection {starts}"
+    return _bi_encoder(blueprint)
+
+
+def _bi_encoder(blueprint: Blueprint) -> tuple[str, str]:
+    base = blueprint.base
+    if base.architecture == "static":
+        return "static token embeddings, averaged", "no transformer: trains and encodes in seconds"
+    if blueprint.pooling is None:
+        return " → ".join(base.modules), f"{base.architecture}; modules as the base model's folder says"
+    asked = blueprint.pooling != default_pooling(base)
+    why = "as said" if asked else f"usual for {'an encoder' if base.architecture == 'encoder' else 'a decoder'}"
+    if base.type is not None:
+        why += f"; the base was saved as a {base.type}, of which only the transformer is used"
+    return f"{base.architecture} → {blueprint.pooling} pooling", why
