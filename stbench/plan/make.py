@@ -108,7 +108,7 @@ def _data(
     targets = targets_of(sentence, loss)
     steps = _prefer_n_tuple(path(shape, targets, sentence.negatives.when in ("needed", "always")) or [], targets)
     mines = any(step.mines for step in steps)
-    needs_miner = mines or (evaluator.kind == "reranking" and shape == "pair")
+    needs_miner = mines or evaluator.first_stage
     chosen, training = sentence.negatives, sentence.training
     target = steps[-1].target if steps else shape
     return DataPlan(
