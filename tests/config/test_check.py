@@ -15,6 +15,7 @@ EVERY_FILE = [(group, name) for group, known in choices().items() for name in kn
 NEEDED = {
     ("dataset", "files"): ["dataset.train=pairs.csv"],
     ("dataset", "beir"): ["dataset.path=some/folder"],
+    ("dataset", "disk"): ["dataset.path=some/folder"],
     ("base_model", "path"): ["base_model.path=some/folder"],
 }
 """What files with ??? in them want said."""
