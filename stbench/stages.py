@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from stbench.data.splits import Splits
     from stbench.evaluation.recording import Recorder
     from stbench.models.miner import Miner
+    from stbench.models.teacher import Teacher
     from stbench.records.record import Recording
     from stbench.training.train import Trained
 
@@ -57,7 +58,7 @@ class Stages:
         from stbench.data.prepare import describe, prepare
 
         with self._timed("data"), console.progress("preparing data"):
-            splits = prepare(self._plan.data, self._store, self._miner)
+            splits = prepare(self._plan.data, self._store, self._miner, self._teacher)
         console.say(f"data: {describe(splits, self._plan.data.steps)} ({self._record.seconds['data']:.1f} s)")
         for what, number in splits.counts.items():
             console.note(f"{number:,} {what}")
@@ -165,6 +166,12 @@ class Stages:
         from stbench.models.miner import Miner
 
         return Miner(self._plan.data.miner, self._plan.device) if self._plan.data.miner else None
+
+    @cached_property
+    def _teacher(self) -> Teacher | None:
+        from stbench.models.teacher import Teacher
+
+        return Teacher(self._plan.data.teacher, self._plan.device) if self._plan.data.teacher else None
 
     @contextmanager
     def _timed(self, what: str) -> Iterator[None]:

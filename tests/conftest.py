@@ -71,6 +71,28 @@ def data(tmp_path_factory: pytest.TempPathFactory, write_csv: Callable[..., Path
         )
         for shape, (names, more) in columns.items()
     }
+    alone = {
+        "text": (["text"], lambda i: [answers[i]]),
+        "labeled_text": (["text", "label"], lambda i: [answers[i], ("tool", "plant")[i % 2]]),
+        "parallel_text": (["text", "translation"], lambda i: [answers[i], f"Ding {i}"]),
+    }
+    for shape, (names, cells) in alone.items():
+        files[shape] = write_csv(folder / f"{shape}.csv", names, [cells(i) for i in range(ROWS)])
+    files["margin_triplet"] = write_csv(
+        folder / "margin_triplet.csv",
+        ["question", "answer", "negative", "margin"],
+        [[*pairs[i], others[i], i / 4] for i in range(ROWS)],
+    )
+    lists = {
+        "scored_n_tuple": lambda i: {
+            "query": questions[i], "positive": answers[i], "negative_1": others[i], "negative_2": others[i - 1],
+            "scores": [5.0, i / 10, -1.0],
+        },
+        "embedded_text": lambda i: {"text": answers[i], "embedding": [i / ROWS, 1 - i / ROWS] * 4},
+    }  # fmt: skip
+    for shape, row in lists.items():
+        files[shape] = folder / f"{shape}.jsonl"
+        files[shape].write_text("".join(json.dumps(row(i)) + "\n" for i in range(ROWS)), encoding="utf-8")
     files["ranked_list"] = folder / "ranked_list.jsonl"
     files["ranked_list"].write_text(
         "".join(

@@ -25,7 +25,7 @@ from stbench.config.sentence import Sentence
 from stbench.config.suggest import closest, did_you_mean
 from stbench.errors import Problem, Refused
 
-OPEN = ("loss.arguments.", "training.extra.")
+OPEN = ("loss.arguments.", "modifier.arguments.", "training.extra.")
 """Options under these prefixes are the library's own and have no fixed names."""
 FILE_ONLY = ("summary", "suggests", "new_head")
 """What only the files of a group say: on the command line the option itself can be said."""

@@ -12,12 +12,11 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 ModelType = Literal["sentence_transformer", "cross_encoder", "sparse_encoder", "multi_vector_encoder"]
 Shape = Literal[
-    "text", "labeled_text", "pair", "triplet", "n_tuple", "labeled_pair", "scored_pair", "class_pair", "ranked_list"
-]
-Statistic = Literal[
-    "mean", "mean_of_groups", "spearman", "pearson", "average_precision", "best_f1", "best_accuracy", "accuracy",
-    "macro_f1", "weighted_f1",
+    "text", "labeled_text", "parallel_text", "pair", "triplet", "n_tuple", "labeled_pair", "scored_pair", "class_pair",
+    "ranked_list", "margin_triplet", "scored_n_tuple", "embedded_text", "damaged_text", "twin_text",
+    "tension_pair",
 ]  # fmt: skip
+Statistic = Literal["mean", "spearman", "pearson", "average_precision", "macro_f1", "accuracy"]
 Fraction = Annotated[float, Field(ge=0)]
 
 
@@ -104,6 +103,8 @@ class BaseModelChoice(Group):
 class Roles(Group):
     """Which column plays which role; null: recognised by its name."""
 
+    text: str | None = None
+    translation: str | None = None
     anchor: str | None = None
     positive: str | None = None
     negatives: Annotated[list[str] | None, BeforeValidator(_as_list)] = None
@@ -111,6 +112,9 @@ class Roles(Group):
     relevance: str | None = None
     label: str | None = None
     score: str | None = None
+    margin: str | None = None
+    scores: str | None = None
+    embedding: str | None = None
 
 
 class Dataset(Group):
@@ -134,25 +138,40 @@ class Dataset(Group):
     suggests: DatasetSuggestions = DatasetSuggestions()
 
 
+Sampler = Literal["no_duplicates", "group_by_label", "batch_sampler"]
+Filled = Literal["pos_weight", "num_labels", "embedding_dimension", "projection_dim", "guide"]
+"""Arguments of losses that follow from model and data."""
+
+
 class LossForType(Group):
     """The loss for one model type: the class of the library, and what it asks of model and data."""
 
     cls: str = Field(alias="class")
     shapes: list[Shape] | None = None
     arguments: dict[str, Any] = {}
+    sampler: Sampler | None = None
+    """Where it is not that of the loss."""
     activation: Literal["identity", "sigmoid"] | None = None
+    """Of a cross-encoder's score outside training."""
     num_labels: Literal["classes"] | int | None = None
-    balanced: bool = False
-    """BCE: `pos_weight` from the negatives per positive in the data."""
-    regularized: bool = False
-    """Sparse: wrapped in the SPLADE loss with its regularisers."""
-    architecture: Literal["splade", "csr"] = "splade"
+    fills: list[Filled] = []
+    """Arguments that are filled in: weights of the classes, sizes of the model, the guide."""
+    architecture: Literal["any", "splade", "csr"] = "any"
+    """Of a sparse encoder."""
+    wrapped: bool = True
+    """Sparse: inside the SPLADE loss with its regularisers, or the auto-encoder's loss with its reconstruction."""
+    cached: bool = False
+    """Gradients in mini-batches: large batches in little memory. Sparse: inside the cached SPLADE loss."""
+    base: list[Literal["static", "encoder", "decoder"]] = ["static", "encoder", "decoder"]
+    """Architectures of base models that it can train."""
 
 
-ByArchitecture = Annotated[
-    list[LossForType], BeforeValidator(lambda value: value if isinstance(value, list) else [value])
-]
-"""One entry, or for sparse encoders one for each architecture."""
+def _as_entries(value: object) -> object:
+    return value if isinstance(value, list) else [value]
+
+
+ByArchitecture = Annotated[list[LossForType], BeforeValidator(_as_entries)]
+"""One entry, or several: the first that fits the architecture and is cheapest to feed with the data."""
 
 
 class Regularizers(Group):
@@ -165,27 +184,52 @@ class Regularizers(Group):
 class Loss(Group):
     summary: str = ""
     shapes: list[Shape]
-    in_batch_negatives: bool = False
+    sampler: Sampler = "batch_sampler"
+    """How rows become batches: in-batch negatives must not repeat, batch triplets need several rows of a label."""
     types: dict[ModelType, ByArchitecture]
     arguments: dict[str, Any] = {}
+    guide: str | None = None
+    """The base model (a name, a folder or a Hub id) that tells false in-batch negatives apart."""
     regularizers: Regularizers = Regularizers()
     suggests: LossSuggestions = LossSuggestions()
 
 
+class Modifier(Group):
+    """What is wrapped around the loss."""
+
+    summary: str = ""
+    cls: str | None = Field(default=None, alias="class")
+    dims: list[int] | None = None
+    """Sizes to train and to report, largest first; null: the full size halved down to an eighth."""
+    weights: list[float] | None = None
+    arguments: dict[str, Any] = {}
+    beside: bool = False
+    """Added to the loss instead of wrapped around it."""
+    layers: bool = False
+    """Also reported with fewer transformer layers."""
+
+
+class Teacher(Group):
+    """The model that scores or embeds what the student is to learn."""
+
+    summary: str = ""
+    kind: Literal["none", "cross_encoder", "bi_encoder", "sparse_encoder"]
+    model: str | None = None
+    """A choice of base_model, a folder or a Hub id."""
+    batch_size: int = Field(default=64, ge=1)
+    projection: Literal["auto", "none"] = "auto"
+    """PCA of the teacher's embeddings where they are larger than the student's."""
+
+
 class Evaluator(Group):
     summary: str = ""
-    kind: Literal[
-        "auto", "retrieval", "reranking", "similarity", "correlation", "binary", "classes", "triplet", "translation",
-        "mse", "paraphrase_mining", "distillation", "label_accuracy",
-    ]  # fmt: skip
+    kind: Literal["auto", "retrieval", "reranking", "similarity", "correlation", "binary", "classes"]
     choose: dict[ModelType, dict[Shape, str]] = {}
     shapes: list[Shape] = []
     metric: str | None = None
     """What decides; null: the one that the evaluator's file names."""
     metrics: dict[str, Statistic] = {}
     """Metrics that can decide, and how each follows from the outcomes of single samples; k stands for any number."""
-    lower_is_better: list[str] = []
-    """Metrics that count downwards."""
     classes: dict[ModelType, str] = {}
     depth: int | None = Field(default=None, ge=2)
     """Candidates a query, where the data has none of its own; null: 10."""
@@ -204,7 +248,9 @@ class Negatives(Group):
     range_max: int = Field(default=100, ge=1)
     sampling: Literal["top", "random"] = "top"
     relative_margin: float | None = Field(default=0.05, ge=0, lt=1)
+    absolute_margin: float | None = Field(default=None, ge=0)
     max_score: float | None = None
+    min_score: float | None = None
 
 
 class Precision(Group):
@@ -259,8 +305,10 @@ class Sentence(Group):
     base_model: BaseModelChoice
     dataset: Dataset
     loss: Loss
+    modifier: Modifier
     evaluator: Evaluator
     negatives: Negatives
+    teacher: Teacher
     precision: Precision
     hardware: Hardware
     training: Training

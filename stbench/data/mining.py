@@ -38,6 +38,8 @@ class MiningSettings:
     relative_margin: float | None
     max_score: float | None
     seed: int
+    absolute_margin: float | None = None
+    min_score: float | None = None
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,9 @@ def _none_found(pairs: int, settings: MiningSettings) -> Problem:
         f"negatives.num={settings.num // 2}": settings.num > 1,
         "negatives.range_min=0": settings.range_min > 0,
         "negatives.relative_margin=null": settings.relative_margin is not None,
+        "negatives.absolute_margin=null": settings.absolute_margin is not None,
         "negatives.max_score=null": settings.max_score is not None,
+        "negatives.min_score=null": settings.min_score is not None,
     }
     offers = [option for option, helps in softer.items() if helps] or ["more pairs"]
     return Problem(
@@ -143,7 +147,9 @@ def _mine(pairs: Dataset, target: Shape, settings: MiningSettings, miner: Miner)
         range_max=max(min(settings.range_max, len(pairs)), settings.range_min + settings.num),
         sampling_strategy=settings.sampling,
         relative_margin=settings.relative_margin,
+        absolute_margin=settings.absolute_margin,
         max_score=settings.max_score,
+        min_score=settings.min_score,
         output_format=_FORMATS[target],
         batch_size=256,
         verbose=False,

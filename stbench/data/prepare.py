@@ -12,10 +12,11 @@ from stbench.data.searched import with_collections
 from stbench.data.sources import load
 from stbench.data.splits import Splits, split
 from stbench.models.miner import Miner
+from stbench.models.teacher import Teacher
 from stbench.plan.plan import DataPlan
 
 
-def prepare(data: DataPlan, store: Store, miner: Miner | None) -> Splits:
+def prepare(data: DataPlan, store: Store, miner: Miner | None, teacher: Teacher | None = None) -> Splits:
     """Clean splits, the training rows in the shape that the loss takes.
 
     Raises `Refused` when rows cannot be read as the plan says, or when nothing is left of them.
@@ -29,8 +30,10 @@ def prepare(data: DataPlan, store: Store, miner: Miner | None) -> Splits:
         if step.mines and miner is not None and data.mining is not None:
             mined = mine(train, step.target, data.mining, miner, store)
             train, shortfall = mined.rows, mined.shortfall
+        elif step.asks_teacher and teacher is not None:
+            train = teacher.answer(train, step, store)
         else:
-            train = convert(train, step)
+            train = convert(train, step, data.mapped["train"].classes, data.seed)
     counts = dict(splits.counts)
     if shortfall:
         counts["queries without enough admissible negatives, left out"] = shortfall

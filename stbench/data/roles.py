@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from stbench.config.sentence import Roles, Shape
 from stbench.config.suggest import closest
+from stbench.data.shapes import COLUMNS
 from stbench.errors import Problem, Refused
 
 USUAL_NAMES: dict[str, tuple[str, ...]] = {
@@ -29,7 +30,16 @@ USUAL_NAMES: dict[str, tuple[str, ...]] = {
     "relevance": ("relevance", "relevances", "labels", "scores", "grades"),
     "label": ("label", "labels", "gold_label", "class", "is_duplicate", "relevant", "is_relevant", "category", "intent"),
     "score": ("score", "scores", "similarity", "similarity_score", "sim"),
+    "margin": ("margin", "teacher_margin", "score_margin"),
+    "scores": ("scores", "teacher_scores"),
 }  # fmt: skip
+USUAL_NAMES_OF_LONE_TEXTS: dict[str, tuple[str, ...]] = {
+    "text": ("text", "sentence", "utterance", "english"),
+    "translation": ("translation", "translated", "non_english"),
+    "embedding": ("embedding", "embeddings", "teacher_embedding"),
+    "label": USUAL_NAMES["label"],
+}
+"""Where no column is the second text of a pair."""
 BINARY = frozenset(("0", "1", "0.0", "1.0", "True", "False", "true", "false"))
 """How a label says irrelevant or relevant."""
 UNLABELLED = frozenset(("-1", "-1.0"))
@@ -48,7 +58,7 @@ class Mapped:
     """Roles found by the usual names rather than said."""
     ignored: tuple[str, ...] = ()
     classes: tuple[str, ...] = ()
-    """Names of the classes by id (class pairs only)."""
+    """Names of the classes by id (class pairs and labeled texts)."""
     score_range: tuple[float, float] | None = None
     """Smallest and largest score (scored pairs only)."""
 
@@ -67,15 +77,29 @@ def map_roles(
 def _assign(columns: Sequence[str], said: Roles, where: str) -> tuple[dict[str, str], set[str]]:
     by_role = _said(columns, said, where)
     said_roles = set(by_role)
-    if not said_roles & {"label", "score", "documents"} and not any(map(_is_negative, said_roles)):
+    known = {re.sub(r"[\s-]+", "_", column.lower()): column for column in columns}
+    lone = _is_lone(said_roles, known)
+    if not lone and not said_roles & {"label", "score", "documents"} and not any(map(_is_negative, said_roles)):
         found = [column for column in columns if _NEGATIVE.match(column.lower()) and column not in by_role.values()]
         by_role.update(_numbered(sorted(found, key=_natural)))
-    known = {re.sub(r"[\s-]+", "_", column.lower()): column for column in columns}
-    for role, names in USUAL_NAMES.items():
+    for role, names in (USUAL_NAMES_OF_LONE_TEXTS if lone else USUAL_NAMES).items():
         free = [known[name] for name in names if name in known and known[name] not in by_role.values()]
         if role not in by_role and free and _wanted(role, by_role):
             by_role[role] = free[0]
     return by_role, set(by_role) - said_roles
+
+
+def _is_lone(said: Collection[str], known: Mapping[str, str]) -> bool:
+    """Whether the rows are single texts (and perhaps their translations), not pairs or lists."""
+    if {"text", "translation", "embedding"} & set(said):
+        return True
+    alone = USUAL_NAMES_OF_LONE_TEXTS["text"]
+    others = {*USUAL_NAMES["anchor"], *USUAL_NAMES["positive"], *USUAL_NAMES["documents"]} - set(alone)
+    return (
+        not {"anchor", "positive", "documents"} & set(said)
+        and bool(set(alone) & set(known))
+        and not others & set(known)
+    )
 
 
 def _is_negative(role: str) -> bool:
@@ -86,8 +110,11 @@ def _wanted(role: str, by_role: Mapping[str, str]) -> bool:
     """Lists of documents come with relevance; pairs come with negatives, a label or a score, and with one of them only."""
     if role == "relevance":
         return "documents" in by_role
+    negatives = any(map(_is_negative, by_role))
     if role in ("label", "score"):
-        return not {"documents", "label", "score"} & set(by_role) and not any(map(_is_negative, by_role))
+        return not {"documents", "label", "score", "embedding"} & set(by_role) and not negatives
+    if role in ("margin", "scores"):
+        return negatives and not {"margin", "scores"} & set(by_role)
     if role == "documents":
         return "positive" not in by_role
     return True
@@ -134,34 +161,82 @@ def _shaped(
     classes: Sequence[str] | None,
     where: str,
 ) -> Mapped:
+    shape, extra = _shape(rows, columns, by_role, recognised, classes, where)
+    if classes and not extra.get("classes"):
+        mend = "dataset.roles.label=COLUMN"
+        raise Refused(Problem(f"there are classes ({', '.join(classes)}) but no column with labels", where, mend))
+    kept = {role: by_role[role] for role in _used(shape, by_role)}
+    ignored = tuple(column for column in columns if column not in kept.values())
+    return Mapped(shape, kept, frozenset(recognised & set(kept)), ignored, **extra)
+
+
+def _used(shape: Shape, by_role: Mapping[str, str]) -> list[str]:
+    """Roles of `by_role` that rows of this shape have, in the order in which the library reads them."""
     negatives = [role for role in by_role if _is_negative(role)]
-    shape: Shape
-    extra: dict[str, Any] = {}
+    order = {"n_tuple": ["anchor", "positive", *negatives], "embedded_text": ["text", "translation", "embedding"]}
+    order["scored_n_tuple"] = [*order["n_tuple"], "scores"]
+    return [role for role in order.get(shape, COLUMNS[shape]) if role in by_role]
+
+
+def _shape(
+    rows: Sequence[Mapping[str, Any]],
+    columns: Sequence[str],
+    by_role: dict[str, str],
+    recognised: set[str],
+    classes: Sequence[str] | None,
+    where: str,
+) -> tuple[Shape, dict[str, Any]]:
+    negatives = sum(map(_is_negative, by_role))
+    if "text" in by_role:
+        return _lone(rows, by_role, classes)
     if {"anchor", "documents", "relevance"} <= set(by_role):
-        shape = "ranked_list"
         _check_lists(rows, by_role, where)
-    elif not {"anchor", "positive"} <= set(by_role):
+        return "ranked_list", {}
+    if not {"anchor", "positive"} <= set(by_role):
         raise Refused(_no_shape(columns, by_role, where))
-    elif "score" in by_role:
-        shape, extra = "scored_pair", {"score_range": _range(rows, by_role["score"], where)}
-    elif "label" in by_role:
+    if "score" in by_role:
+        return "scored_pair", {"score_range": _range(rows, by_role["score"], where)}
+    if "label" in by_role:
         shape, extra = _labelled(rows, by_role["label"], classes, where)
         if shape == "scored_pair":
             by_role["score"] = by_role.pop("label")
             recognised |= {"score"} if "label" in recognised else set()
-    elif negatives:
-        shape = "triplet" if len(negatives) == 1 else "n_tuple"
-    else:
-        shape = "pair"
-    if classes and shape != "class_pair":
-        mend = "dataset.roles.label=COLUMN"
-        raise Refused(Problem(f"there are classes ({', '.join(classes)}) but no column with labels", where, mend))
-    used = {"ranked_list": ("anchor", "documents", "relevance"), "scored_pair": ("anchor", "positive", "score")}.get(
-        shape, ("anchor", "positive", *negatives) if negatives else ("anchor", "positive", "label")
-    )
-    kept = {role: by_role[role] for role in used if role in by_role}
-    ignored = tuple(column for column in columns if column not in kept.values())
-    return Mapped(shape, kept, frozenset(recognised & set(kept)), ignored, **extra)
+        return shape, extra
+    if "margin" in by_role and negatives == 1:
+        _range(rows, by_role["margin"], where)
+        return "margin_triplet", {}
+    if "scores" in by_role and negatives:
+        _check_scores(rows, by_role["scores"], negatives + 1, where)
+        _as_numbered(by_role)
+        return "scored_n_tuple", {}
+    return ("pair" if not negatives else "triplet" if negatives == 1 else "n_tuple"), {}
+
+
+def _as_numbered(by_role: dict[str, str]) -> None:
+    """A single negative is the first of one."""
+    if "negative" in by_role:
+        by_role["negative_1"] = by_role.pop("negative")
+
+
+def _lone(
+    rows: Sequence[Mapping[str, Any]], by_role: Mapping[str, str], classes: Sequence[str] | None
+) -> tuple[Shape, dict[str, Any]]:
+    if "embedding" in by_role:
+        return "embedded_text", {}
+    if "translation" in by_role:
+        return "parallel_text", {}
+    if "label" not in by_role:
+        return "text", {}
+    values = {str(row[by_role["label"]]).strip() for row in rows if not is_missing(row[by_role["label"]])}
+    return "labeled_text", {"classes": tuple(classes or sorted(values, key=_natural))}
+
+
+def _check_scores(rows: Sequence[Mapping[str, Any]], column: str, expected: int, where: str) -> None:
+    for number, row in enumerate(rows, 1):
+        scores = row[column]
+        if not isinstance(scores, list) or len(scores) != expected:
+            what = f"'{column}' must hold {expected} numbers: the positive's score, then those of the negatives"
+            raise Refused(Problem(what, f"{where}, row {number}", "mend the row, or leave the column out"))
 
 
 def _check_lists(rows: Sequence[Mapping[str, Any]], by_role: Mapping[str, str], where: str) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from stbench.data.collection import Collection, CollectionFiles, read_collection
 from stbench.data.collection_pairs import Pairs
-from stbench.data.splits import Splits, content_hash
+from stbench.data.splits import Splits, anchors_of, content_hash
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -51,7 +51,7 @@ def with_collections(splits: Splits, searched: Searched) -> Splits:
 
 def _asked(whole: Collection, rows: Dataset) -> Collection:
     """What the queries of `rows` search."""
-    asked = {content_hash(anchor) for anchor in rows["anchor"]}
+    asked = {content_hash(anchor) for anchor in anchors_of(rows)}
     return whole.restricted(key for key, text in whole.queries.items() if content_hash(text) in asked)
 
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from stbench.data.collection import Collection
 
+NUMBERS = ("label", "score", "relevance", "margin", "scores", "embedding")
+"""Roles that are no texts."""
 LARGEST_SHARE = 1000
 """A share of the training rows never holds out more rows than this."""
 
@@ -100,7 +102,7 @@ def _clean(rows: Dataset, mapped: Mapped, name: str, counts: dict[str, int]) -> 
             seen.add(content)
             kept.append(index)
             values.append(cast(row, f"{name}, row {index + 1}"))
-    role = next((role for role in ("label", "score") if role in mapped.columns), None)
+    role = next((role for role in ("label", "score", "margin") if role in mapped.columns), None)
     clean = rows.select(kept)
     return clean.remove_columns(role).add_column(role, values) if role and kept else clean
 
@@ -112,14 +114,14 @@ def _count(counts: dict[str, int], what: str, number: int = 1) -> None:
 
 def _lacking(row: Mapping[str, Any], mapped: Mapped) -> str | None:
     """What the row would need to be used: text, label or score."""
-    texts = [value for role, value in row.items() if role not in ("label", "score", "relevance", "documents")]
+    texts = [value for role, value in row.items() if role not in NUMBERS and role != "documents"]
     if "documents" in row:
         texts += row["documents"] or [""]
     if not all(map(_is_text, texts)):
         return "text"
     if "label" in row and (is_missing(row["label"]) or _word(row["label"]) in UNLABELLED - set(mapped.classes)):
         return "label"
-    return "score" if "score" in row and is_missing(row["score"]) else None
+    return next((role for role in ("score", "margin", "embedding") if role in row and is_missing(row[role])), None)
 
 
 def _is_text(value: Any) -> bool:
@@ -142,6 +144,11 @@ def _caster(mapped: Mapped) -> Callable[[Mapping[str, Any], str], Any]:
         ids = {str(number): number for number in range(len(mapped.classes))}
         ids |= {name: number for number, name in enumerate(mapped.classes)}
         return lambda row, where: _class_id(_word(row["label"]), ids, mapped.classes, where)
+    if mapped.shape == "labeled_text":
+        grown = {name: number for number, name in enumerate(mapped.classes)}
+        return lambda row, where: grown.setdefault(_word(row["label"]), len(grown))
+    if mapped.shape == "margin_triplet":
+        return lambda row, where: _score(row["margin"], where)
     return _check_list if mapped.shape == "ranked_list" else lambda row, where: None
 
 
@@ -173,10 +180,15 @@ def _class_id(label: str, ids: Mapping[str, int], classes: Sequence[str], where:
     return ids[label]
 
 
+def anchors_of(rows: Dataset) -> Sequence[str]:
+    """The first text of each row: the anchor, or the text that stands alone."""
+    return rows["anchor"] if "anchor" in rows.column_names else rows["text"]  # type: ignore[no-any-return]
+
+
 def _carve(rows: Dataset, size: int) -> tuple[Dataset, Dataset]:
     """(the rest, `size` rows or a few more), whole groups of equal anchors, first those whose hash is smallest."""
     groups: dict[str, list[int]] = {}
-    for index, anchor in enumerate(rows["anchor"]):
+    for index, anchor in enumerate(anchors_of(rows)):
         groups.setdefault(content_hash(anchor), []).append(index)
     taken: list[int] = []
     for key in sorted(groups):
@@ -191,14 +203,18 @@ def _carve(rows: Dataset, size: int) -> tuple[Dataset, Dataset]:
 def _cut(rows: Dataset, limit: int | None) -> Dataset:
     if limit is None or len(rows) <= limit:
         return rows
-    keys = [(content_hash(row["anchor"]), repr(list(row.values()))) for row in rows]
+    keys = [
+        (content_hash(anchor), repr(list(row.values()))) for anchor, row in zip(anchors_of(rows), rows, strict=True)
+    ]
     order = sorted(range(len(rows)), key=keys.__getitem__)
     return rows.select(sorted(order[:limit]))
 
 
 def _without(train: Dataset, held: list[Dataset], counts: dict[str, int]) -> Dataset:
     """Training rows that are not, word for word, also held out."""
-    texts = [role for role in ("anchor", "positive") if all(role in rows.column_names for rows in (train, *held))]
+    texts = [
+        role for role in ("anchor", "positive", "text") if all(role in rows.column_names for rows in (train, *held))
+    ]
     seen = {tuple(content_hash(row[role]) for role in texts) for rows in held for row in rows}
     kept = [i for i, row in enumerate(train) if tuple(content_hash(row[role]) for role in texts) not in seen]
     _count(counts, "training rows that are also held out", len(train) - len(kept))

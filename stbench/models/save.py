@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stbench.data.splits import anchors_of
 from stbench.errors import Failed
 from stbench.models.build import reload
 
@@ -36,7 +37,7 @@ def _outputs(model: Any, plan: Plan, test: Dataset) -> Any:
     if plan.blueprint.type == "cross_encoder":
         texts = rows["positive"] if "positive" in rows.column_names else [row[0] for row in rows["documents"]]
         return model.predict(list(zip(rows["anchor"], texts, strict=True)), show_progress_bar=False)
-    encoded = model.encode(list(rows["anchor"]), show_progress_bar=False)
+    encoded = model.encode(list(anchors_of(rows)), show_progress_bar=False)
     return encoded.to_dense() if plan.blueprint.type == "sparse_encoder" else encoded
 
 

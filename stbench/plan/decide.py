@@ -38,7 +38,7 @@ class Defaults:
 
     def __init__(self, sentence: Sentence, base: Base) -> None:
         self._sentence = sentence
-        self._base = base
+        self.base = base
 
     def resolved(self, option: str) -> tuple[Any, str]:
         """(value, where it comes from).
@@ -49,11 +49,11 @@ class Defaults:
         asked = getattr(sentence.training, option, None)
         if asked is not None:
             return asked, "asked for"
-        architecture = _BY_ARCHITECTURE.get(self._base.architecture, {})
+        architecture = _BY_ARCHITECTURE.get(self.base.architecture, {})
         for found, why in (
             (getattr(sentence.base_model.suggests, option), "suggested by the base model"),
             (self._for_new_head(option), "suggested by the model type: its head starts untrained"),
-            (architecture.get(option), f"usual for a {self._base.architecture} model"),
+            (architecture.get(option), f"usual for a {self.base.architecture} model"),
             (getattr(sentence.loss.suggests, option), "suggested by the loss"),
             (getattr(sentence.model.suggests, option), "suggested by the model type"),
         ):
@@ -64,7 +64,7 @@ class Defaults:
 
     def _for_new_head(self, option: str) -> Any:
         model = self._sentence.model
-        trained = head_is_trained(model.type, sparse_architecture(model, self._base), self._base)
+        trained = head_is_trained(model.type, sparse_architecture(model, self.base), self.base)
         return None if trained else getattr(model.new_head, option)
 
     @cached_property
@@ -91,17 +91,17 @@ class Defaults:
     def pooling(self) -> str | None:
         """As asked, else by architecture; None where nothing is pooled, or the base model's own modules do it."""
         type_ = self._sentence.model.type
-        csr = type_ == "sparse_encoder" and sparse_architecture(self._sentence.model, self._base) == "csr"
-        pools = (type_ == "sentence_transformer" or csr) and self._base.type not in ("sentence_transformer", type_)
-        return (self._sentence.base_model.pooling or default_pooling(self._base)) if pools else None
+        csr = type_ == "sparse_encoder" and sparse_architecture(self._sentence.model, self.base) == "csr"
+        pools = (type_ == "sentence_transformer" or csr) and self.base.type not in ("sentence_transformer", type_)
+        return (self._sentence.base_model.pooling or default_pooling(self.base)) if pools else None
 
     @cached_property
     def max_seq_length(self) -> int | None:
         """Tokens: as asked, else what the data set suggests, within what the base model reads; None for static ones."""
-        if self._base.architecture == "static":
+        if self.base.architecture == "static":
             return None
         asked = self._sentence.training.max_seq_length
-        most = self._sentence.base_model.max_seq_length or self._base.max_tokens
+        most = self._sentence.base_model.max_seq_length or self.base.max_tokens
         suggested = self._sentence.dataset.suggests.max_seq_length
         return asked or (min(suggested, most or suggested) if suggested else most)
 

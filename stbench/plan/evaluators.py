@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from stbench.config.discovery import load
 from stbench.config.sentence import Evaluator, Sentence, Shape, Statistic
@@ -15,8 +15,6 @@ from stbench.plan.plan import EvaluatorPlan
 
 JUDGED = ("test", "validation")
 """The rows that give the verdict, and those that choose the checkpoint."""
-BARE: tuple[Shape, ...] = ("pair", "labeled_text")
-"""Shapes that bring no irrelevant documents along."""
 _CUT = re.compile(r"(.+@)([1-9]\d*)")
 
 
@@ -41,9 +39,8 @@ def choose_evaluator(
         return None, [_no_metric(metric, choice)]
     return EvaluatorPlan(
         name=name, kind=choice.kind, cls=choice.classes[type_], metric=metric, statistic=statistic,
-        depth=choice.depth or 10, batch_size=choice.batch_size or 64, arguments=cutoffs(choice.kind, metric),
-        steps=steps, greater_is_better=metric not in choice.lower_is_better,
-        first_stage=choice.kind == "reranking" and any(shape in BARE for shape in _read(shapes, steps)),
+        depth=choice.depth or 10, batch_size=choice.batch_size or 64, arguments=_cutoffs(choice.kind, metric),
+        steps=steps,
     ), []  # fmt: skip
 
 
@@ -62,15 +59,10 @@ def _decided(name: str, said: Evaluator) -> Evaluator:
 
 def _steps(shapes: Mapping[str, Shape], choice: Evaluator) -> dict[str, tuple[Conversion, ...]] | None:
     """Conversions by split; None where a split has no way that needs no model."""
-    found = {split: path(shape, choice.shapes, mining=False) for split, shape in shapes.items()}
+    found = {split: path(shape, choice.shapes, means=()) for split, shape in shapes.items()}
     if any(steps is None for steps in found.values()):
         return None
     return {split: tuple(steps) for split, steps in found.items() if steps}
-
-
-def _read(shapes: Mapping[str, Shape], steps: Mapping[str, Sequence[Conversion]]) -> list[Shape]:
-    """Shapes of the judged rows once they are converted."""
-    return [steps[split][-1].target if split in steps else shape for split, shape in shapes.items()]
 
 
 def _unfit(name: str, choice: Evaluator, sentence: Sentence, shapes: Mapping[str, Shape]) -> Problem:
@@ -95,7 +87,7 @@ def _no_metric(metric: str, choice: Evaluator) -> Problem:
     )
 
 
-def cutoffs(kind: str, metric: str) -> dict[str, object]:
+def _cutoffs(kind: str, metric: str) -> dict[str, object]:
     """The argument that makes the library compute `metric` at its k."""
     cut = _CUT.fullmatch(metric)
     if cut is None:

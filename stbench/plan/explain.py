@@ -10,7 +10,7 @@ from stbench.models.blueprint import Blueprint
 from stbench.plan.collections import explain_collection
 from stbench.plan.decide import Defaults
 from stbench.plan.explain_model import explain_model
-from stbench.plan.plan import DataPlan, Decision, EvaluatorPlan, LossPlan, TrainingPlan
+from stbench.plan.plan import DataPlan, Decision, EvaluatorPlan, LossPlan, ModifierPlan, TrainingPlan
 
 
 def explain(
@@ -62,6 +62,9 @@ def _data(chosen: Mapping[str, str], data: DataPlan) -> Iterator[Decision]:
     for step in data.steps:
         num = f" ({data.mining.num} a query)" if step.mines and data.mining else ""
         yield Decision("conversion", f"{step.source} → {step.target}", step.says + num)
+    if data.teacher is not None:
+        asked = f"a {data.teacher.kind}; " + (f"projected to {data.teacher.dimensions} dimensions by PCA" if data.teacher.dimensions else "its answers are kept by content")  # fmt: skip
+        yield Decision("teacher", data.teacher.base.name, asked)
     if data.miner is not None:
         yield Decision("miner", data.miner.name, "finds hard negatives and first-stage candidates")
 
@@ -90,17 +93,32 @@ def _splits_why(data: DataPlan) -> str:
 def _loss(loss: LossPlan, blueprint: Blueprint) -> Iterator[Decision]:
     arguments = ", ".join(f"{name}={value}" for name, value in loss.arguments.items())
     yield Decision("loss", loss.cls, arguments)
-    if loss.regularized:
-        query, document = loss.regularized
-        yield Decision(
-            "wrapper",
-            "SpladeLoss",
-            f"regularisers: query {query:g}, document {document:g}; without it vectors end up dense",
-        )
-    if loss.balanced:
+    if loss.wrapper == "CSRLoss":
+        yield Decision("wrapper", loss.wrapper, "adds the reconstruction of the pooled vector")
+    elif loss.regularizers:
+        query, document = loss.regularizers
+        why = f"regularisers: query {query:g}, document {document:g}; without it vectors end up dense"
+        yield Decision("wrapper", loss.wrapper or "", why)
+    if loss.modifier:
+        yield Decision("modifier", loss.modifier.cls, _sizes(loss.modifier))
+    if loss.guide:
+        yield Decision("guide", loss.guide.name, "leaves out in-batch negatives that it finds too similar")
+    if "pos_weight" in loss.fills and "pos_weight" not in loss.arguments:
         yield Decision("pos_weight", "negatives / positives of the training rows", "balances binary cross-entropy")
-    if loss.in_batch:
-        yield Decision("sampler", "no duplicates in a batch", "a repeated text would be a false negative")
+    if loss.sampler != "batch_sampler":
+        yield Decision("sampler", *_SAMPLERS[loss.sampler])
+
+
+_SAMPLERS = {
+    "no_duplicates": ("no duplicates in a batch", "a repeated text would be a false negative"),
+    "group_by_label": ("several rows of a label in each batch", "triplets are made of them"),
+}
+
+
+def _sizes(modifier: ModifierPlan) -> str:
+    dims = f"dimensions {', '.join(map(str, modifier.dims))}" if modifier.dims else ""
+    layers = f"layers {', '.join(map(str, modifier.layers))}" if modifier.layers else ""
+    return "; ".join(filter(None, (dims, layers))) or "added to the loss"
 
 
 def _evaluator_why(chosen: Mapping[str, str], evaluator: EvaluatorPlan, data: DataPlan) -> str:

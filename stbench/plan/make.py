@@ -10,11 +10,10 @@ from typing import Any
 
 from stbench.cache import Store
 from stbench.config.discovery import choices, load
-from stbench.config.sentence import BaseModelChoice, LossForType, Sentence, Shape
+from stbench.config.sentence import BaseModelChoice, LossForType, Modifier, Sentence
 from stbench.config.suggest import did_you_mean
 from stbench.data.mining import MiningSettings
 from stbench.data.roles import Mapped, map_roles
-from stbench.data.shapes import Conversion, path
 from stbench.data.sources import Head, head, open_source
 from stbench.data.splits import Sizes, held_out
 from stbench.errors import Problem, Refused
@@ -26,8 +25,8 @@ from stbench.plan.decide import Defaults, sparse_architecture
 from stbench.plan.evaluators import choose_evaluator
 from stbench.plan.explain import explain
 from stbench.plan.hardware import choose_device, choose_precision
-from stbench.plan.plan import DataPlan, EvaluatorPlan, LossPlan, Plan, TrainingPlan
-from stbench.plan.rules import Draft, problems, targets_of
+from stbench.plan.plan import DataPlan, EvaluatorPlan, LossPlan, ModifierPlan, Plan, TeacherPlan, TrainingPlan
+from stbench.plan.rules import Draft, problems, steps_to
 
 
 def make_plan(sentence: Sentence, chosen: Mapping[str, str], run: str, store: Store) -> Plan:
@@ -51,7 +50,7 @@ def make_plan(sentence: Sentence, chosen: Mapping[str, str], run: str, store: St
     defaults = Defaults(sentence, base)
     data = _data(sentence, source, heads, mapped, draft.loss, evaluator, defaults, store)
     blueprint = _blueprint(sentence, base, device.device, draft.loss, mapped["train"], defaults)
-    loss = _loss(sentence, draft.loss)
+    loss = _loss(sentence, draft.loss, blueprint, chosen["modifier"])
     training = _training(sentence, defaults, loss, _training_rows(data))
     memory = estimate.memory_bytes(base, blueprint, training, data.shape, precision)
     disk = estimate.disk_bytes(base)
@@ -105,10 +104,9 @@ def _data(
     store: Store,
 ) -> DataPlan:
     shape = mapped["train"].shape
-    targets = targets_of(sentence, loss)
-    steps = _prefer_n_tuple(path(shape, targets, sentence.negatives.when in ("needed", "always")) or [], targets)
+    steps = steps_to(sentence, loss, shape) or []
     mines = any(step.mines for step in steps)
-    needs_miner = mines or evaluator.first_stage
+    needs_miner = mines or (evaluator.kind == "reranking" and shape == "pair")
     chosen, training = sentence.negatives, sentence.training
     target = steps[-1].target if steps else shape
     return DataPlan(
@@ -120,18 +118,24 @@ def _data(
         steps=tuple(steps), shape=target,
         mining=MiningSettings(
             defaults.num_negatives(target), chosen.range_min, chosen.range_max, chosen.sampling,
-            chosen.relative_margin, chosen.max_score, sentence.seed,
+            chosen.relative_margin, chosen.max_score, sentence.seed, chosen.absolute_margin, chosen.min_score,
         ) if mines else None,
         miner=named_base(chosen.miner, "negatives.miner") if needs_miner else None,
         searched=searched(sentence, source, store),
+        seed=sentence.seed,
+        teacher=_teacher(sentence, defaults.base) if any(step.asks_teacher for step in steps) else None,
     )  # fmt: skip
 
 
-def _prefer_n_tuple(steps: list[Conversion], targets: list[Shape]) -> list[Conversion]:
-    """Where a loss takes several negatives a row, mining gives it all of them at once."""
-    if steps and steps[-1].mines and steps[-1].target == "triplet" and "n_tuple" in targets:
-        return path(steps[0].source, ["n_tuple"]) or steps
-    return steps
+def _teacher(sentence: Sentence, student: Base) -> TeacherPlan | None:
+    chosen = sentence.teacher
+    if chosen.kind == "none" or chosen.model is None:
+        return None
+    base = named_base(chosen.model, "teacher.model")
+    larger = chosen.kind == "bi_encoder" and base.dimensions > student.dimensions
+    return TeacherPlan(
+        chosen.kind, base, chosen.batch_size, student.dimensions if larger and chosen.projection == "auto" else None
+    )
 
 
 def _blueprint(
@@ -148,14 +152,40 @@ def _blueprint(
     )  # fmt: skip
 
 
-def _loss(sentence: Sentence, entry: LossForType) -> LossPlan:
+def _loss(sentence: Sentence, entry: LossForType, blueprint: Blueprint, modifier: str) -> LossPlan:
     weights = sentence.loss.regularizers
+    wrapper = _wrapper(entry, blueprint)
+    guide = sentence.loss.guide if "guide" in entry.fills else None
     return LossPlan(
         cls=entry.cls,
         arguments={**entry.arguments, **sentence.loss.arguments},
-        regularized=(weights.query, weights.document) if entry.regularized else None,
-        balanced=entry.balanced,
-        in_batch=sentence.loss.in_batch_negatives,
+        wrapper=wrapper,
+        regularizers=(weights.query, weights.document) if wrapper in ("SpladeLoss", "CachedSpladeLoss") else None,
+        fills=tuple(entry.fills),
+        sampler=entry.sampler or sentence.loss.sampler,
+        guide=named_base(guide, "loss.guide") if guide else None,
+        modifier=_modifier(sentence.modifier, modifier, blueprint),
+    )
+
+
+def _wrapper(entry: LossForType, blueprint: Blueprint) -> str | None:
+    if blueprint.type != "sparse_encoder" or not entry.wrapped:
+        return None
+    return "CSRLoss" if blueprint.architecture == "csr" else "CachedSpladeLoss" if entry.cached else "SpladeLoss"
+
+
+def _modifier(choice: Modifier, name: str, blueprint: Blueprint) -> ModifierPlan | None:
+    if choice.cls is None:
+        return None
+    cuts = choice.cls.startswith("Matryoshka")
+    full = blueprint.base.dimensions
+    dims = sorted({full, *choice.dims}, reverse=True) if choice.dims else [full >> power for power in range(4)]
+    layers = range(blueprint.base.layers, 0, -max(1, blueprint.base.layers // 4)) if choice.layers else ()
+    arguments: dict[str, Any] = {"matryoshka_dims": dims} if cuts else {}
+    if choice.weights and cuts:
+        arguments["matryoshka_weights"] = choice.weights
+    return ModifierPlan(
+        name, choice.cls, {**arguments, **choice.arguments}, choice.beside, tuple(dims) if cuts else (), tuple(layers)
     )
 
 
@@ -186,5 +216,5 @@ def _training(sentence: Sentence, defaults: Defaults, loss: LossPlan, rows: int)
         steps=min(steps, chosen.max_steps or steps), eval_steps=defaults.eval_steps, patience=defaults.patience,
         warmup=chosen.warmup, scheduler=chosen.scheduler, weight_decay=chosen.weight_decay,
         gradient_accumulation=chosen.gradient_accumulation, gradient_checkpointing=chosen.gradient_checkpointing,
-        sampler="no_duplicates" if loss.in_batch else "batch_sampler", extra=chosen.extra,
+        sampler=loss.sampler, extra=chosen.extra,
     )  # fmt: skip

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from stbench.config.sentence import Shape
+from stbench.config.sentence import Filled, Sampler, Shape
 from stbench.data.mining import MiningSettings
 from stbench.data.roles import Mapped
 from stbench.data.searched import Searched
@@ -28,6 +28,17 @@ class Decision:
 
 
 @dataclass(frozen=True)
+class TeacherPlan:
+    """The model whose scores or embeddings are learned."""
+
+    kind: Literal["cross_encoder", "bi_encoder", "sparse_encoder"]
+    base: Base
+    batch_size: int
+    dimensions: int | None = None
+    """Of the student, where the teacher's embeddings are larger and are projected."""
+
+
+@dataclass(frozen=True)
 class DataPlan:
     source: Source
     heads: Mapping[str, Head]
@@ -40,16 +51,41 @@ class DataPlan:
     miner: Base | None
     searched: Searched | None = None
     """The collection that held-out queries search."""
+    seed: int = 0
+    teacher: TeacherPlan | None = None
 
 
 @dataclass(frozen=True)
 class LossPlan:
     cls: str
     arguments: Mapping[str, Any]
-    regularized: tuple[float, float] | None = None
+    wrapper: str | None = None
+    """Of a sparse encoder: SpladeLoss, CachedSpladeLoss or CSRLoss."""
+    regularizers: tuple[float, float] | None = None
     """Weights of the SPLADE regularisers (query, document)."""
-    balanced: bool = False
-    in_batch: bool = False
+    fills: tuple[Filled, ...] = ()
+    """Arguments that follow from model and data."""
+    sampler: Sampler = "batch_sampler"
+    guide: Base | None = None
+    modifier: ModifierPlan | None = None
+
+    @property
+    def in_batch(self) -> bool:
+        return self.sampler == "no_duplicates"
+
+
+@dataclass(frozen=True)
+class ModifierPlan:
+    """What is wrapped around the loss, and the sizes at which the model is scored for it."""
+
+    name: str
+    cls: str
+    arguments: Mapping[str, Any]
+    beside: bool = False
+    dims: tuple[int, ...] = ()
+    """Dimensions, largest first; empty: only the full size."""
+    layers: tuple[int, ...] = ()
+    """Numbers of transformer layers, largest first; empty: only all of them."""
 
 
 @dataclass(frozen=True)
@@ -65,9 +101,6 @@ class EvaluatorPlan:
     """Of the library's class, beside the rows."""
     steps: Mapping[str, tuple[Conversion, ...]] = field(default_factory=dict)
     """What brings the rows of a split into a shape that it reads."""
-    greater_is_better: bool = True
-    first_stage: bool = False
-    """Whether the miner has to find the candidates, since the rows bring none along."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +118,7 @@ class TrainingPlan:
     weight_decay: float
     gradient_accumulation: int
     gradient_checkpointing: bool
-    sampler: Literal["no_duplicates", "batch_sampler"]
+    sampler: Sampler
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -102,6 +135,10 @@ class Plan:
     memory_bytes: int
     disk_bytes: int
     decisions: tuple[Decision, ...]
+
+    @property
+    def modifier(self) -> ModifierPlan | None:
+        return self.loss.modifier
 
     @property
     def device(self) -> str:

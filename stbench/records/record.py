@@ -20,7 +20,7 @@ from stbench import console
 from stbench.cache import Store, key_of
 from stbench.config.fingerprint import meaning
 from stbench.config.sentence import Sentence
-from stbench.data.splits import content_hash
+from stbench.data.splits import anchors_of, content_hash
 from stbench.errors import Interrupted
 from stbench.evaluation.scores import Scores, is_reference
 from stbench.plan.plan import Plan
@@ -326,11 +326,7 @@ def _paired_metrics(baseline: Scores, final: Scores) -> dict[str, tuple[float, f
     """Metrics under readable names, the deciding one first."""
     names = [final.primary, *(key for key in final.metrics if key != final.primary)]
     own = [key for key in names if key in baseline.metrics and not is_reference(key)]
-    found: dict[str, tuple[float, float]] = {}
-    for key in own:
-        # Several data sets have metrics of one name: the deciding one takes it, the others keep theirs in full.
-        found.setdefault(key if readable(key) in found else readable(key), (baseline.metrics[key], final.metrics[key]))
-    return found
+    return {readable(key): (baseline.metrics[key], final.metrics[key]) for key in own}
 
 
 def _write_samples(baseline: Scores, final: Scores, path: Path) -> None:
@@ -348,7 +344,7 @@ def _sample_rows(baseline: Scores, final: Scores, splits: Splits) -> list[Sample
     if "value" not in final.samples:
         return []
     asked = splits.collections.get("test")
-    texts = asked.queries if asked else {content_hash(anchor): anchor for anchor in splits.test["anchor"]}
+    texts = asked.queries if asked else {content_hash(anchor): anchor for anchor in anchors_of(splits.test)}
     rows = zip(final.samples["id"], baseline.samples["value"], final.samples["value"], strict=True)
     return [
         SampleRow(str(key), texts.get(str(key), str(key)), float(before), float(after)) for key, before, after in rows

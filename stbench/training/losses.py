@@ -1,18 +1,23 @@
-"""The loss of a plan, as the library's own module."""
+"""The loss of a plan, as the library's own module: the class, its arguments as objects, what wraps it."""
 
 from __future__ import annotations
 
 import importlib
 import inspect
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from stbench.config.suggest import did_you_mean
 from stbench.errors import Problem, Refused
-from stbench.plan.plan import LossPlan, Plan
+from stbench.plan.plan import LossPlan, ModifierPlan, Plan
+from stbench.training.loss_arguments import fill, resolve
 
 if TYPE_CHECKING:
     from datasets import Dataset
     from torch import nn
+
+_INNER = ("self", "model", "loss")
+"""Arguments of wrappers that are never options."""
 
 
 def loss_class(plan: Plan, name: str | None = None) -> type[nn.Module]:
@@ -23,47 +28,72 @@ def loss_class(plan: Plan, name: str | None = None) -> type[nn.Module]:
 
 
 def check_arguments(plan: Plan) -> list[Problem]:
-    """Arguments (`loss.arguments.*`) that the loss does not take."""
-    cls = loss_class(plan)
-    known = [name for name in inspect.signature(cls.__init__).parameters if name not in ("self", "model")]
+    """Arguments (`loss.arguments.*`, `modifier.arguments.*`) that nothing takes."""
+    loss, modifier = plan.loss, plan.loss.modifier
+    names = _parameters(plan, loss.cls) + (_parameters(plan, loss.wrapper) if loss.wrapper else [])
+    problems = list(_unknown(loss.cls, loss.arguments, names, "loss.arguments"))
+    if modifier:
+        names = _parameters(plan, modifier.cls)
+        problems += _unknown(modifier.cls, modifier.arguments, names, "modifier.arguments")
+    return problems
+
+
+def _unknown(cls: str, arguments: Mapping[str, Any], known: list[str], option: str) -> list[Problem]:
     return [
-        Problem(
-            f"{plan.loss.cls} has no argument '{name}'", f"loss.arguments.{name}",
-            did_you_mean(name, known, "loss.arguments.{}=…"),
-        )
-        for name in plan.loss.arguments
+        Problem(f"{cls} has no argument '{name}'", f"{option}.{name}", did_you_mean(name, known, option + ".{}=…"))
+        for name in arguments
         if name not in known
-    ]  # fmt: skip
+    ]
+
+
+def _parameters(plan: Plan, cls: str) -> list[str]:
+    names = inspect.signature(loss_class(plan, cls).__init__).parameters
+    return [name for name in names if name not in (*_INNER, "kwargs")]
 
 
 def build_loss(plan: Plan, model: Any, train: Dataset) -> nn.Module:
-    """The loss around `model`, with its wrapper and the weights that depend on the data.
+    """The loss around `model`, with what wraps it and the arguments that depend on model and data.
 
     Raises `Refused` when the library does not accept an argument's value.
     """
-    arguments = dict(plan.loss.arguments)
-    if plan.loss.balanced:
-        arguments.setdefault("pos_weight", _pos_weight(train))
+    own, wrapping = _routed(plan)
+    filled = fill(plan, model, train)
+    loss = _made(plan, plan.loss.cls, model, {**filled, **own}, "loss.arguments")
+    if plan.loss.wrapper:
+        loss = _made(plan, plan.loss.wrapper, model, {**_regularizers(plan.loss), **wrapping, "loss": loss}, "loss.arguments")  # fmt: skip
+    return _modified(plan, plan.loss.modifier, model, loss) if plan.loss.modifier else loss
+
+
+def _routed(plan: Plan) -> tuple[dict[str, Any], dict[str, Any]]:
+    """(arguments of the loss, arguments that only its wrapper takes)."""
+    own = _parameters(plan, plan.loss.cls)
+    arguments = plan.loss.arguments
+    mine = {name: value for name, value in arguments.items() if name in own or not plan.loss.wrapper}
+    return mine, {name: value for name, value in arguments.items() if name not in mine}
+
+
+def _regularizers(loss: LossPlan) -> dict[str, float | None]:
+    """Weights by the library's names; a query weight of 0 leaves its regulariser out."""
+    if loss.regularizers is None:
+        return {}
+    query, document = loss.regularizers
+    alone = bool(loss.arguments.get("use_document_regularizer_only"))
+    return {"query_regularizer_weight": None if alone or not query else query, "document_regularizer_weight": document}
+
+
+def _modified(plan: Plan, modifier: ModifierPlan, model: Any, loss: nn.Module) -> nn.Module:
+    arguments = dict(modifier.arguments)
+    if not modifier.beside:
+        return _made(plan, modifier.cls, model, {**arguments, "loss": loss}, "modifier.arguments")
+    from stbench.training.summed import Summed
+
+    return Summed(loss, _made(plan, modifier.cls, model, arguments, "modifier.arguments"))
+
+
+def _made(plan: Plan, cls: str, model: Any, arguments: Mapping[str, Any], option: str) -> nn.Module:
+    found = loss_class(plan, cls)
+    objects = resolve(found, arguments, option)
     try:
-        loss = loss_class(plan)(model, **arguments)
-    except (TypeError, ValueError) as error:
-        raise Refused(Problem(f"{plan.loss.cls} refuses its arguments: {error}", "loss.arguments")) from error
-    return _regularized(plan.loss, plan, model, loss)
-
-
-def _regularized(loss_plan: LossPlan, plan: Plan, model: Any, loss: nn.Module) -> nn.Module:
-    """SPLADE's regularisers around `loss`: without them the vectors end up dense."""
-    if loss_plan.regularized is None or plan.blueprint.architecture != "splade":
-        return loss
-    query, document = loss_plan.regularized
-    wrapper = loss_class(plan, "SpladeLoss")
-    return wrapper(model, loss=loss, query_regularizer_weight=query, document_regularizer_weight=document)
-
-
-def _pos_weight(train: Dataset) -> Any:
-    """Negatives per positive, so that the rarer class counts as much as the other."""
-    import torch
-
-    labels = list(train["label"])
-    positives = max(1, sum(labels))
-    return torch.tensor(max(1, len(labels) - positives) / positives)
+        return found(model, **objects)
+    except (TypeError, ValueError, AttributeError) as error:
+        raise Refused(Problem(f"{cls} refuses its arguments: {error}", option, "check them in the library's page of this loss")) from error  # fmt: skip

@@ -102,7 +102,8 @@ def train(
 
 def _as_the_library_reads(rows: Dataset) -> Dataset:
     """The trainer takes `label`, `labels`, `score` and `scores` for the label, and every other column for an input."""
-    return rows.rename_column("relevance", "labels") if "relevance" in rows.column_names else rows
+    named = {"relevance": "labels", "margin": "label", "scores": "label", "embedding": "label"}
+    return rows.rename_columns({name: label for name, label in named.items() if name in rows.column_names})
 
 
 def newest_checkpoint(folder: Path) -> str | None:

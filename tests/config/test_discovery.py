@@ -90,4 +90,4 @@ def test_own_choices_compose(own_loss: Path, say: Callable) -> None:  # type: ig
     said = say("loss=mine")
     assert said.chosen["loss"] == "mine"
     assert said.sentence.loss.suggests.learning_rate == 0.5
-    assert said.sentence.loss.in_batch_negatives
+    assert said.sentence.loss.sampler == "no_duplicates"

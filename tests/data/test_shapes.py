@@ -6,7 +6,7 @@ import pytest
 
 from stbench.config.sentence import Shape
 from stbench.data.convert import _BY_NAME
-from stbench.data.shapes import COLUMNS, CONVERSIONS, path, reachable
+from stbench.data.shapes import COLUMNS, CONVERSIONS, MINER, Means, path, reachable
 
 
 @pytest.mark.parametrize("shape", COLUMNS)
@@ -21,7 +21,10 @@ def test_no_conversion_where_none_is_needed(shape: Shape) -> None:
         ("triplet", "ranked_list", ["rank"]),
         ("triplet", "labeled_pair", ["unfold"]),
         ("ranked_list", "pair", ["unfold", "keep_positives"]),
-        ("labeled_pair", "triplet", ["keep_positives", "mine"]),
+        ("labeled_pair", "triplet", ["group", "contrast"]),
+        ("class_pair", "triplet", ["infer"]),
+        ("labeled_text", "ranked_list", ["same_label", "mine"]),
+        ("pair", "damaged_text", ["texts", "damage"]),
         ("n_tuple", "triplet", ["first_negative"]),
     ],
 )
@@ -37,20 +40,48 @@ def test_a_free_way_comes_before_one_that_mines() -> None:
 
 
 @pytest.mark.parametrize("source", COLUMNS)
-def test_without_mining_no_way_mines(source: Shape) -> None:
-    ways = [path(source, [target], mining=False) for target in COLUMNS]
-    assert not [step for way in ways for step in way or () if step.mines]
+def test_without_models_no_way_needs_one(source: Shape) -> None:
+    ways = [path(source, [target], means=()) for target in COLUMNS]
+    assert not [step for way in ways for step in way or () if step.needs]
 
 
-@pytest.mark.parametrize("source", ["scored_pair", "class_pair"])
-def test_scores_and_classes_have_no_way_out_and_none_in(source: Shape) -> None:
-    assert reachable(source) == {source}
-    assert not [shape for shape in COLUMNS if shape != source and source in reachable(shape)]
+@pytest.mark.parametrize(
+    ("source", "target", "teacher", "names"),
+    [
+        ("pair", "scored_n_tuple", "cross_encoder", ["mine", "score"]),
+        ("triplet", "margin_triplet", "cross_encoder", ["score"]),
+        ("text", "embedded_text", "bi_encoder", ["embed"]),
+        ("pair", "embedded_text", "bi_encoder", ["texts", "embed"]),
+        ("parallel_text", "embedded_text", "bi_encoder", ["embed"]),
+        ("pair", "scored_pair", "cross_encoder", ["mine", "score", "score_pairs"]),
+    ],
+)
+def test_a_teacher_opens_ways(source: Shape, target: Shape, teacher: Means, names: list[str]) -> None:
+    assert [step.name for step in path(source, [target], MINER | {teacher}, ["ask"]) or ()] == names
 
 
-@pytest.mark.parametrize("source", ["pair", "triplet", "n_tuple", "labeled_pair", "ranked_list"])
+@pytest.mark.parametrize("target", ["margin_triplet", "scored_n_tuple", "embedded_text"])
+def test_what_only_a_teacher_knows_is_out_of_reach_without_one(target: Shape) -> None:
+    able = {source for source in COLUMNS if path(source, [target]) is not None}
+    assert able <= {target, "scored_n_tuple"}
+
+
+def test_a_way_that_must_mine_does() -> None:
+    assert [step.name for step in path("labeled_pair", ["ranked_list"], must=["mine"]) or ()] == [
+        "keep_positives",
+        "mine",
+    ]
+    assert [step.name for step in path("n_tuple", ["n_tuple"], must=["mine"]) or ()] == ["drop_negatives", "mine"]
+    assert path("scored_pair", ["triplet"], must=["mine"]) is None
+
+
+def test_scores_have_no_way_out_but_the_texts() -> None:
+    assert reachable("scored_pair") == {"scored_pair", "text", "damaged_text", "twin_text", "tension_pair"}
+
+
+@pytest.mark.parametrize("source", ["pair", "triplet", "n_tuple", "labeled_pair", "ranked_list", "class_pair"])
 def test_everything_that_ranks_reaches_everything_that_ranks(source: Shape) -> None:
-    assert reachable(source) == {"pair", "triplet", "n_tuple", "labeled_pair", "ranked_list"}
+    assert reachable(source) >= {"pair", "triplet", "n_tuple", "labeled_pair", "ranked_list"}
 
 
 def test_each_step_goes_on_where_the_last_one_ended() -> None:
@@ -66,4 +97,4 @@ def test_every_conversion_is_between_known_shapes_and_can_be_done() -> None:
     for step in CONVERSIONS:
         assert {step.source, step.target} <= set(COLUMNS)
         assert step.says
-        assert step.mines or step.name in _BY_NAME
+        assert step.needs or step.name in _BY_NAME

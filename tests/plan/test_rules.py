@@ -55,15 +55,71 @@ def test_static_embeddings_are_refused_for_models_that_read_tokens_in_context(dr
 
 
 @pytest.mark.parametrize("words", [["model.architecture=csr"], []])
-def test_a_splade_loss_is_refused_for_an_auto_encoder(words: list[str], draft: Drafts) -> None:
-    base = {"mlm_head": False}
-    problem = only(rules.sparse_architecture_agrees, draft("model=sparse_encoder", "loss=triplet", *words, base=base))
+def test_a_loss_of_splade_alone_is_refused_for_an_auto_encoder(words: list[str], draft: Drafts) -> None:
+    base, cached = {"mlm_head": False}, "loss=CachedMultipleNegativesRankingLoss"
+    problem = only(rules.sparse_architecture_agrees, draft("model=sparse_encoder", cached, *words, base=base))
     assert "belongs to the splade architecture, the model is csr" in problem.what
     assert ("no masked-LM head" in problem.what) == (not words)
     assert "model.architecture=splade" in problem.mend
     assert "loss=contrastive" in problem.mend
-    assert not problems(draft("model=sparse_encoder", "loss=triplet", "model.architecture=splade", base=base))
-    assert not problems(draft("model=sparse_encoder", "loss=contrastive", *words, base=base))
+    assert not problems(draft("model=sparse_encoder", cached, "model.architecture=splade", base=base))
+    assert not problems(draft("model=sparse_encoder", "loss=triplet", *words, base=base))
+
+
+def test_a_loss_that_needs_attention_masks_is_refused_for_static_embeddings(draft: Drafts) -> None:
+    problem = only(rules.loss_fits_base, draft("loss=DenoisingAutoEncoderLoss", shape="text", base=STATIC))
+    assert "base_model=minilm" in problem.mend
+    assert not problems(draft("loss=DenoisingAutoEncoderLoss", shape="text"))
+
+
+def test_distillation_without_a_teacher_is_refused(draft: Drafts) -> None:
+    problem = only(rules.data_reaches_loss, draft("loss=distillation"))
+    assert "teacher=cross_encoder teacher.model=DIR_OR_ID" in problem.mend
+    assert not problems(draft("loss=distillation", "teacher=cross_encoder"))
+    assert not problems(draft("loss=distillation", shape="margin_triplet"))
+
+
+def test_a_teacher_that_nobody_asks_is_refused(draft: Drafts) -> None:
+    problem = only(rules.teacher_is_asked, draft("loss=contrastive", "teacher=cross_encoder"))
+    assert problem.mend == "loss=distillation, or teacher=none"
+    assert "teacher=cross_encoder" in only(rules.teacher_is_asked, draft("teacher.model=owner/name")).mend
+
+
+def test_a_guide_is_refused_where_none_is_asked_and_asked_for_where_one_is(draft: Drafts) -> None:
+    assert only(rules.guide_is_used, draft("loss.guide=minilm")).mend == "loss=GISTEmbedLoss, or leave it out"
+    assert only(rules.guide_is_used, draft("loss=GISTEmbedLoss", "loss.guide=null")).mend == "loss.guide=minilm"
+    assert only(rules.guide_is_used, draft("loss=GISTEmbedLoss", "loss.guide=wordllama")).mend == "loss.guide=minilm"
+    assert not problems(draft("loss=GISTEmbedLoss"))
+
+
+@pytest.mark.parametrize(
+    ("words", "mend"),
+    [
+        (["modifier=matryoshka", "model=sparse_encoder"], "model=sentence_transformer"),
+        (["modifier=matryoshka", "loss=simcse", "model=sparse_encoder"], "model=sentence_transformer"),
+        (["modifier.dims=[8]"], "modifier=matryoshka"),
+        (["modifier=adaptive_layer", "loss=CachedMultipleNegativesRankingLoss"], "modifier=matryoshka"),
+    ],
+)
+def test_a_modifier_that_does_not_fit_is_refused(words: list[str], mend: str, draft: Drafts) -> None:
+    assert mend in only(rules.modifier_fits, draft(*words)).mend
+    assert not problems(draft("modifier=matryoshka"))
+
+
+def test_layers_of_static_embeddings_cannot_be_cut(draft: Drafts) -> None:
+    assert "base_model=minilm" in only(rules.modifier_fits, draft("modifier=adaptive_layer", base=STATIC)).mend
+
+
+@pytest.mark.parametrize("dims", ["[4096,64]", "[0]", "[8,8]"])
+def test_dimensions_beyond_those_of_the_model_are_refused(dims: str, draft: Drafts) -> None:
+    problem = only(rules.dims_within_model, draft("modifier=matryoshka", f"modifier.dims={dims}"))
+    assert problem.mend.startswith("modifier.dims=[")
+    assert not problems(draft("modifier=matryoshka", problem.mend))
+
+
+def test_each_dimension_has_one_weight(draft: Drafts) -> None:
+    problem = only(rules.dims_within_model, draft("modifier=matryoshka", "modifier.dims=[8,4]", "modifier.weights=[1]"))
+    assert problem.mend == "modifier.weights=[1,1]"
 
 
 def test_splade_is_refused_for_a_decoder(draft: Drafts) -> None:
@@ -78,7 +134,7 @@ def test_splade_is_refused_for_a_decoder(draft: Drafts) -> None:
 def test_data_that_no_conversion_brings_to_the_loss_is_refused_with_losses_that_it_feeds(draft: Drafts) -> None:
     problem = only(rules.data_reaches_loss, draft("model=cross_encoder", "loss=listwise", shape="scored_pair"))
     assert "needs rows of shape ranked_list, the data is scored_pair" in problem.what
-    assert problem.mend.endswith(": loss=regression")
+    assert problem.mend.endswith(": loss=distillation, loss=regression, loss=MSELoss")
     assert not problems(draft("model=cross_encoder", "loss=regression", shape="scored_pair"))
 
 
@@ -97,14 +153,14 @@ def test_in_batch_negatives_are_refused_for_a_loss_that_has_none(draft: Drafts) 
     assert not problems(draft("loss=pointwise", "negatives=auto", shape="labeled_pair"))
 
 
-@pytest.mark.parametrize(
-    ("loss", "shape"), [("triplet", "triplet"), ("contrastive", "n_tuple"), ("pointwise", "labeled_pair")]
-)
-def test_mining_that_would_not_happen_is_refused(loss: str, shape: Shape, draft: Drafts) -> None:
-    problem = only(rules.mined_where_said, draft(f"loss={loss}", "negatives=mined", shape=shape))
+def test_mining_that_cannot_happen_is_refused(draft: Drafts) -> None:
+    problem = only(rules.mined_where_said, draft("loss=regression", "negatives=mined", shape="scored_pair"))
     assert problem.mend.startswith("negatives=auto")
-    assert not problems(draft(f"loss={loss}", "negatives=auto", shape=shape))
-    assert not problems(draft(f"loss={loss}", "negatives=mined", shape="pair"))
+    assert not problems(draft("loss=regression", "negatives=auto", shape="scored_pair"))
+    for loss, shape in (("triplet", "triplet"), ("contrastive", "n_tuple"), ("pointwise", "labeled_pair")):
+        found = draft(f"loss={loss}", "negatives=mined", shape=shape)
+        assert not problems(found)
+        assert any(step.mines for step in found.steps or ())
 
 
 @pytest.mark.parametrize("words", [[], ["negatives=none"], ["negatives=in_batch"]])
@@ -126,16 +182,12 @@ def test_a_revision_is_refused_for_weights_on_disk(draft: Drafts) -> None:
     assert not problems(draft("base_model.revision=main", base={"local": False}))
 
 
-def test_a_cached_loss_is_refused_with_gradient_checkpointing(draft: Drafts, workplace: Path) -> None:
-    file = workplace / "conf" / "loss" / "cached.yaml"
-    file.parent.mkdir(parents=True)
-    types = "types: {sentence_transformer: {class: CachedMultipleNegativesRankingLoss}}"
-    file.write_text(f"defaults: [contrastive, _self_]\n{types}\n", encoding="utf-8")
-    found = draft("loss=cached", "training.gradient_checkpointing=true")
-    problem = only(rules.cached_loss_without_checkpointing, found)
+def test_a_cached_loss_is_refused_with_gradient_checkpointing(draft: Drafts) -> None:
+    cached, words = "loss=CachedMultipleNegativesRankingLoss", "training.gradient_checkpointing="
+    problem = only(rules.cached_loss_without_checkpointing, draft(cached, words + "true"))
     assert problem.mend == "training.gradient_checkpointing=false"
-    assert not problems(draft("loss=cached", "training.gradient_checkpointing=false"))
-    assert not problems(draft("loss=contrastive", "training.gradient_checkpointing=true"))
+    assert not problems(draft(cached, words + "false"))
+    assert not problems(draft("loss=contrastive", words + "true"))
 
 
 @pytest.mark.parametrize("option", ["training.max_seq_length", "base_model.max_seq_length"])
