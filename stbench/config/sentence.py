@@ -16,7 +16,10 @@ Shape = Literal[
     "ranked_list", "margin_triplet", "scored_n_tuple", "embedded_text", "damaged_text", "twin_text",
     "tension_pair",
 ]  # fmt: skip
-Statistic = Literal["mean", "spearman", "pearson", "average_precision", "macro_f1", "accuracy"]
+Statistic = Literal[
+    "mean", "mean_of_groups", "spearman", "pearson", "average_precision", "best_f1", "best_accuracy", "accuracy",
+    "macro_f1", "weighted_f1",
+]  # fmt: skip
 Fraction = Annotated[float, Field(ge=0)]
 
 
@@ -223,13 +226,18 @@ class Teacher(Group):
 
 class Evaluator(Group):
     summary: str = ""
-    kind: Literal["auto", "retrieval", "reranking", "similarity", "correlation", "binary", "classes"]
+    kind: Literal[
+        "auto", "retrieval", "reranking", "similarity", "correlation", "binary", "classes", "triplet", "translation",
+        "mse", "paraphrase_mining", "distillation", "label_accuracy",
+    ]  # fmt: skip
     choose: dict[ModelType, dict[Shape, str]] = {}
     shapes: list[Shape] = []
     metric: str | None = None
     """What decides; null: the one that the evaluator's file names."""
     metrics: dict[str, Statistic] = {}
     """Metrics that can decide, and how each follows from the outcomes of single samples; k stands for any number."""
+    lower_is_better: list[str] = []
+    """Metrics that count downwards."""
     classes: dict[ModelType, str] = {}
     depth: int | None = Field(default=None, ge=2)
     """Candidates a query, where the data has none of its own; null: 10."""

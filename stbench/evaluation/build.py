@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from stbench.cache import Store
 from stbench.config.sentence import ModelType
 from stbench.data.collection import Collection
 from stbench.data.convert import convert
+from stbench.evaluation.duplicates import per_duplicate
 from stbench.evaluation.inputs import INPUTS, Means
 from stbench.evaluation.pairs import per_pair, per_prediction
+from stbench.evaluation.probe import per_probed_row
 from stbench.evaluation.ranking import per_list, per_query, per_reranked_list
 from stbench.evaluation.recording import Recorder
+from stbench.evaluation.scored_lists import per_scored_list
+from stbench.evaluation.triplets import per_triplet
+from stbench.evaluation.vectors import per_translation, per_vector
 from stbench.models.miner import Miner
 from stbench.plan.hardware import Mode
 from stbench.plan.plan import EvaluatorPlan
@@ -26,6 +32,12 @@ RECORDERS: dict[str, Callable[[type[Any]], type[Any]]] = {
     "reranking": per_list,
     "similarity": per_pair,
     "binary": per_pair,
+    "triplet": per_triplet,
+    "translation": per_translation,
+    "mse": per_vector,
+    "paraphrase_mining": per_duplicate,
+    "distillation": per_scored_list,
+    "label_accuracy": per_probed_row,
 }
 """What keeps the outcomes of single samples, by the kind of the evaluator."""
 CROSSED: dict[str, Callable[[type[Any]], type[Any]]] = {
@@ -51,16 +63,23 @@ def build_evaluator(
     for step in plan.steps.get(name, ()):
         rows = convert(rows, step)
     inputs = INPUTS[plan.kind](rows, Means(plan, type_, miner, store, collection))
-    evaluator: Recorder = recorder(plan, type_)(
-        **inputs.arguments, **plan.arguments, name=name, batch_size=plan.batch_size, show_progress_bar=False,
-        write_csv=False,
-    )  # fmt: skip
+    cls = recorder(plan, type_)
+    given = {"name": name, "batch_size": plan.batch_size, "show_progress_bar": False, "write_csv": False}
+    evaluator: Recorder = cls(**inputs.arguments, **plan.arguments, **_taken(cls, given))
     evaluator.autocast_mode = precision
+    evaluator.batch_size = plan.batch_size
     evaluator.deciding = plan.metric
+    evaluator.greater_is_better = plan.greater_is_better
     evaluator.sample_ids = inputs.ids
     evaluator.work = inputs.texts
     evaluator.collection = inputs.collection
     return evaluator
+
+
+def _taken(cls: type[Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the usual arguments that the constructor takes."""
+    parameters = inspect.signature(cls).parameters
+    return {name: value for name, value in given.items() if name in parameters or "kwargs" in parameters}
 
 
 def recorder(plan: EvaluatorPlan, type_: ModelType) -> type[Any]:

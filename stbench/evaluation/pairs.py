@@ -20,7 +20,7 @@ def per_pair(base: type[BaseEvaluator]) -> type[Any]:
             self._by_text: dict[str, Any] = {}
             return model
 
-        def kept(self, model: Any) -> None:
+        def kept(self, model: Any, metrics: dict[str, float]) -> None:
             first = self._stacked(self.sentences1)
             similarity = model.similarity_pairwise(first, self._stacked(self.sentences2))
             self.outcomes["prediction"] = similarity.float().cpu().numpy().astype(np.float64)
@@ -51,7 +51,7 @@ def per_prediction(base: type[BaseEvaluator]) -> type[Any]:
         def watched(self, model: Any) -> Any:
             return Watched(model, "predict")
 
-        def kept(self, model: Any) -> None:
+        def kept(self, model: Any, metrics: dict[str, float]) -> None:
             (predictions,) = model.results
             predicted = np.asarray(predictions, dtype=np.float64)
             self.outcomes["prediction"] = predicted.argmax(axis=1) if predicted.ndim == 2 else predicted

@@ -77,7 +77,7 @@ def per_reranked_list(base: type[BaseEvaluator]) -> type[Any]:
             self._rows.append(row)
             return row
 
-        def kept(self, model: Any) -> None:
+        def kept(self, model: Any, metrics: dict[str, float]) -> None:
             # With first-stage documents the library scores their order first, then the reranked lists.
             reranked = np.array(self._rows[-len(self.sample_ids) :], dtype=np.float64)
             mrr, ndcg, ap = reranked.T

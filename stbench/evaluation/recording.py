@@ -36,7 +36,9 @@ class Recorder(Protocol):
     greater_is_better: bool
     sample_ids: list[str]
     deciding: str
+    """Name of the metric that decides, as the sentence says it."""
     autocast_mode: Mode
+    batch_size: int
     work: int
     collection: Collection | None
 
@@ -64,15 +66,13 @@ def recording(base: type[BaseEvaluator]) -> type[Any]:
         autocast_mode: Mode = "fp32"
         work: int = 0
         collection: Collection | None = None
-        # Some evaluators of the library never set it.
-        greater_is_better: bool = True
 
         def __call__(self, model: Any, *args: Any, **kwargs: Any) -> dict[str, float]:
             self.outcomes = {}
             with autocast(self.autocast_mode, model.device.type):
                 seen = self.watched(model)
                 metrics: dict[str, float] = super().__call__(seen, *args, **kwargs)
-                self.kept(seen)
+                self.kept(seen, metrics)
             self.outcomes["id"] = np.array(self.sample_ids)
             if self.deciding:
                 self.primary_metric = key_of(self.deciding, metrics, self.name)
@@ -84,7 +84,7 @@ def recording(base: type[BaseEvaluator]) -> type[Any]:
             """The model as the library is to see it."""
             return model
 
-        def kept(self, model: Any) -> None:
+        def kept(self, model: Any, metrics: dict[str, float]) -> None:
             """Fills `outcomes` after the library's call; `model` as `watched` gave it."""
 
         @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from stbench.config.discovery import load
 from stbench.config.sentence import Evaluator, Sentence, Shape, Statistic
@@ -15,6 +15,8 @@ from stbench.plan.plan import EvaluatorPlan
 
 JUDGED = ("test", "validation")
 """The rows that give the verdict, and those that choose the checkpoint."""
+BARE: tuple[Shape, ...] = ("pair", "labeled_text")
+"""Shapes that bring no irrelevant documents along."""
 _CUT = re.compile(r"(.+@)([1-9]\d*)")
 
 
@@ -39,8 +41,9 @@ def choose_evaluator(
         return None, [_no_metric(metric, choice)]
     return EvaluatorPlan(
         name=name, kind=choice.kind, cls=choice.classes[type_], metric=metric, statistic=statistic,
-        depth=choice.depth or 10, batch_size=choice.batch_size or 64, arguments=_cutoffs(choice.kind, metric),
-        steps=steps,
+        depth=choice.depth or 10, batch_size=choice.batch_size or 64, arguments=cutoffs(choice.kind, metric),
+        steps=steps, greater_is_better=metric not in choice.lower_is_better,
+        first_stage=choice.kind == "reranking" and any(shape in BARE for shape in _read(shapes, steps)),
     ), []  # fmt: skip
 
 
@@ -65,6 +68,11 @@ def _steps(shapes: Mapping[str, Shape], choice: Evaluator) -> dict[str, tuple[Co
     return {split: tuple(steps) for split, steps in found.items() if steps}
 
 
+def _read(shapes: Mapping[str, Shape], steps: Mapping[str, Sequence[Conversion]]) -> list[Shape]:
+    """Shapes of the judged rows once they are converted."""
+    return [steps[split][-1].target if split in steps else shape for split, shape in shapes.items()]
+
+
 def _unfit(name: str, choice: Evaluator, sentence: Sentence, shapes: Mapping[str, Shape]) -> Problem:
     needed = f"{' or '.join(choice.classes)} with {' or '.join(choice.shapes)} rows"
     unread = next((shapes[split] for split in JUDGED if _steps({split: shapes[split]}, choice) is None), shapes["test"])
@@ -87,7 +95,7 @@ def _no_metric(metric: str, choice: Evaluator) -> Problem:
     )
 
 
-def _cutoffs(kind: str, metric: str) -> dict[str, object]:
+def cutoffs(kind: str, metric: str) -> dict[str, object]:
     """The argument that makes the library compute `metric` at its k."""
     cut = _CUT.fullmatch(metric)
     if cut is None:

@@ -106,7 +106,7 @@ def _data(
     shape = mapped["train"].shape
     steps = steps_to(sentence, loss, shape) or []
     mines = any(step.mines for step in steps)
-    needs_miner = mines or (evaluator.kind == "reranking" and shape == "pair")
+    needs_miner = mines or evaluator.first_stage
     chosen, training = sentence.negatives, sentence.training
     target = steps[-1].target if steps else shape
     return DataPlan(

@@ -101,6 +101,9 @@ class EvaluatorPlan:
     """Of the library's class, beside the rows."""
     steps: Mapping[str, tuple[Conversion, ...]] = field(default_factory=dict)
     """What brings the rows of a split into a shape that it reads."""
+    greater_is_better: bool = True
+    first_stage: bool = False
+    """Whether the miner has to find the candidates, since the rows bring none along."""
 
 
 @dataclass(frozen=True)

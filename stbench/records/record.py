@@ -326,7 +326,11 @@ def _paired_metrics(baseline: Scores, final: Scores) -> dict[str, tuple[float, f
     """Metrics under readable names, the deciding one first."""
     names = [final.primary, *(key for key in final.metrics if key != final.primary)]
     own = [key for key in names if key in baseline.metrics and not is_reference(key)]
-    return {readable(key): (baseline.metrics[key], final.metrics[key]) for key in own}
+    found: dict[str, tuple[float, float]] = {}
+    for key in own:
+        # Several data sets have metrics of one name: the deciding one takes it, the others keep theirs in full.
+        found.setdefault(key if readable(key) in found else readable(key), (baseline.metrics[key], final.metrics[key]))
+    return found
 
 
 def _write_samples(baseline: Scores, final: Scores, path: Path) -> None:

@@ -24,7 +24,7 @@ FEWEST_CHANGED = 6
 _SIMILARITY = r"(?:cosine|dot|euclidean|manhattan|maxsim|meanmaxsim|max)_"
 _METRIC = re.compile(
     rf"(?:^|_)((?:{_SIMILARITY})?(?:[a-z]+@\d+|ndcg|mrr|map|ap|f1|mcc|accuracy)"
-    r"|(?:spearman|pearson)(?:_[a-z]+)?|average_precision|f1_(?:macro|micro|weighted)|mean_accuracy|negative_mse)$"
+    r"|(?:spearman|pearson)(?:_[a-z]+)?|average_precision|f1_(?:macro|micro|weighted)|(?:mean|src2trg|trg2src)_accuracy|negative_mse|kl_divergence)$"
 )
 
 
@@ -136,7 +136,7 @@ def _check_comparable(baseline: Scores, final: Scores) -> None:
 
 
 def _changed(baseline: Scores, final: Scores) -> int:
-    column = "value" if final.statistic == "mean" else "prediction"
+    column = "value" if final.statistic.startswith("mean") else "prediction"
     return int(np.count_nonzero(baseline.samples[column] != final.samples[column]))
 
 

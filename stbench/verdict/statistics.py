@@ -67,6 +67,19 @@ def _mean(samples: Samples) -> Prepared:
     return lambda weights: np.dot(value, weights) / len(value)
 
 
+def _mean_of_groups(samples: Samples) -> Prepared:
+    """The mean of the means of each `group` (data set) that occurs in the resample: large ones count as small ones."""
+    groups, value = _Groups.of(samples["group"]), samples["value"][:, None]
+
+    def prepared(weights: Values) -> Values:
+        sizes = groups.totals(weights)
+        return _ratio(
+            _ratio(groups.totals(weights * value), sizes, 0.0).sum(axis=0), np.count_nonzero(sizes, axis=0), np.nan
+        )
+
+    return prepared
+
+
 def _accuracy(samples: Samples) -> Prepared:
     return _mean({"value": (samples["prediction"] == samples["target"]).astype(np.float64)})
 
@@ -120,8 +133,49 @@ def _average_precision(samples: Samples) -> Prepared:
     return prepared
 
 
+def _at_best_threshold(samples: Samples, score: Callable[[Values, Values], Values]) -> Prepared:
+    """The best `score(found, seen)` over all thresholds: positives, and samples, at or above each."""
+    groups = _Groups.of(-samples["prediction"])
+    positive = (samples["target"] == 1).astype(np.float64)[:, None]
+
+    def prepared(weights: Values) -> Values:
+        found, seen = (np.cumsum(groups.totals(part), axis=0) for part in (weights * positive, weights))
+        best: Values = score(found, seen).max(axis=0)
+        return best
+
+    return prepared
+
+
+def _best_f1(samples: Samples) -> Prepared:
+    return _at_best_threshold(samples, lambda found, seen: _ratio(2 * found, seen + found[-1], 0.0))
+
+
+def _best_accuracy(samples: Samples) -> Prepared:
+    """A threshold above all samples counts too: it calls none of them positive."""
+
+    def score(found: Values, seen: Values) -> Values:
+        negative = seen[-1] - found[-1]
+        right: Values = np.maximum(found + negative - (seen - found), negative) / seen[-1]
+        return right
+
+    return _at_best_threshold(samples, score)
+
+
 def _macro_f1(samples: Samples) -> Prepared:
-    """F1 of each class that occurs in the resample, averaged.
+    """F1 of each class that occurs in the resample, averaged."""
+    return _f1_of_classes(samples, lambda f1, votes, _: _ratio(f1.sum(axis=0), np.count_nonzero(votes, axis=0), np.nan))
+
+
+def _weighted_f1(samples: Samples) -> Prepared:
+    """F1 of each class, weighted by how often it is the true one."""
+    prediction, target = samples["prediction"], samples["target"]
+    classes = np.unique(np.concatenate([prediction, target]))
+    member = (target[:, None] == classes).astype(np.float64)
+    return _f1_of_classes(samples, lambda f1, votes, weights: (f1 * (member.T @ weights)).sum(axis=0) / len(weights))
+
+
+def _f1_of_classes(samples: Samples, mean: Callable[[Values, Values, Values], Values]) -> Prepared:
+    """`mean(f1, votes, weights)` of the F1 of each class.
 
     Every sample votes twice, for its predicted and for its true class: F1 is the share of a class's votes
     that come from samples where both agree, since 2TP / (2TP + FP + FN) counts exactly that.
@@ -133,7 +187,7 @@ def _macro_f1(samples: Samples) -> Prepared:
     def prepared(weights: Values) -> Values:
         votes = groups.totals(np.tile(weights, (2, 1)))
         agreeing = groups.totals(np.tile(weights * agree, (2, 1)))
-        return _ratio(_ratio(agreeing, votes, 0.0).sum(axis=0), np.count_nonzero(votes, axis=0), np.nan)
+        return mean(_ratio(agreeing, votes, 0.0), votes, weights)
 
     return prepared
 
@@ -146,10 +200,14 @@ def _ratio(above: Values, below: Array, otherwise: float) -> Values:
 
 _PREPARE: dict[str, tuple[Callable[[Samples], Prepared], tuple[str, ...]]] = {
     "mean": (_mean, ("value",)),
+    "mean_of_groups": (_mean_of_groups, ("value", "group")),
     "spearman": (_spearman, ("prediction", "target")),
     "pearson": (_pearson, ("prediction", "target")),
     "average_precision": (_average_precision, ("prediction", "target")),
+    "best_f1": (_best_f1, ("prediction", "target")),
+    "best_accuracy": (_best_accuracy, ("prediction", "target")),
     "macro_f1": (_macro_f1, ("prediction", "target")),
+    "weighted_f1": (_weighted_f1, ("prediction", "target")),
     "accuracy": (_accuracy, ("prediction", "target")),
 }
 
@@ -168,7 +226,8 @@ def _at_once(statistic: str, samples: Samples, counts: Array) -> Values:
 
 STATISTICS: dict[str, Callable[[Samples, Array], Values]] = {name: partial(_at_once, name) for name in _PREPARE}
 """Name → function of the sample columns (arrays of length n) and of counts (resamples, n), each row summing
-to n, that gives (resamples,) values. `mean` reads `value`, the others `prediction` and `target`. Agrees with
+to n, that gives (resamples,) values. `mean` reads `value`, `mean_of_groups` `group` too, the others
+`prediction` and `target`. Agrees with
 NumPy, SciPy and scikit-learn on every resample; nan where the statistic does not exist (a correlation of
 constants, a column that is not finite)."""
 

@@ -7,90 +7,23 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-import tiny_models
+import small_evaluators
+from small_evaluators import ANSWERS, QUESTIONS, N, choice, evaluator, model, rows, same
 
 import stbench
 from stbench.cache import Store
 from stbench.data.splits import content_hash
-from stbench.evaluation import build as module
 from stbench.evaluation import recording
-from stbench.evaluation.build import build_evaluator
-from stbench.models.base import locate
-from stbench.models.build import Blueprint, build
-from stbench.plan.plan import EvaluatorPlan
+from stbench.plan.evaluators import cutoffs, statistic_of
 from stbench.verdict.statistics import STATISTICS
 
 if TYPE_CHECKING:
-    from datasets import Dataset
-
     from stbench.config.sentence import ModelType
-
-N = 24
-QUESTIONS = [f"what is thing number {i}?" for i in range(N)]
-ANSWERS = [
-    f"thing number {i} is a {('tool', 'plant', 'box')[i % 3]} of {('red', 'blue')[i % 2]} colour" for i in range(N)
-]
-OTHERS = [f"nothing known about the {('room', 'garden')[i % 2]} {i}" for i in range(N)]
-CLASSES = {
-    ("retrieval", "sentence_transformer"): "InformationRetrievalEvaluator",
-    ("retrieval", "sparse_encoder"): "SparseInformationRetrievalEvaluator",
-    ("retrieval", "multi_vector_encoder"): "MultiVectorInformationRetrievalEvaluator",
-    ("reranking", "cross_encoder"): "CrossEncoderRerankingEvaluator",
-    ("reranking", "sentence_transformer"): "RerankingEvaluator",
-    ("reranking", "sparse_encoder"): "SparseRerankingEvaluator",
-    ("reranking", "multi_vector_encoder"): "MultiVectorRerankingEvaluator",
-    ("similarity", "sentence_transformer"): "EmbeddingSimilarityEvaluator",
-    ("similarity", "sparse_encoder"): "SparseEmbeddingSimilarityEvaluator",
-    ("binary", "sentence_transformer"): "BinaryClassificationEvaluator",
-    ("binary", "sparse_encoder"): "SparseBinaryClassificationEvaluator",
-    ("binary", "cross_encoder"): "CrossEncoderClassificationEvaluator",
-    ("correlation", "cross_encoder"): "CrossEncoderCorrelationEvaluator",
-    ("classes", "cross_encoder"): "CrossEncoderClassificationEvaluator",
-}
-STATISTIC = {
-    "retrieval": "mean", "reranking": "mean", "similarity": "spearman", "correlation": "spearman",
-    "binary": "average_precision", "classes": "macro_f1",
-}  # fmt: skip
-METRIC = {
-    "retrieval": "ndcg@10", "reranking": "ndcg@10", "similarity": "spearman", "correlation": "spearman",
-    "binary": "ap", "classes": "f1_macro",
-}  # fmt: skip
-
-
-def rows(kind: str) -> Dataset:
-    from datasets import Dataset
-
-    columns: dict[str, list[Any]] = {"anchor": QUESTIONS, "positive": ANSWERS}
-    if kind == "reranking":
-        columns["negative"] = OTHERS
-    elif kind in ("similarity", "correlation"):
-        columns["score"] = [(i * 7 % N) / N for i in range(N)]
-    elif kind == "binary":
-        # Texts come back, so that one vector serves several pairs.
-        columns["positive"] = [ANSWERS[i - i % 2] for i in range(N)]
-        columns["label"] = [i % 2 for i in range(N)]
-    elif kind == "classes":
-        columns["label"] = [i * 5 % 3 for i in range(N)]
-    return Dataset.from_dict(columns)
-
-
-@cache
-def model(type_: ModelType, kind: str) -> Any:
-    tiny = tiny_models.build()
-    base = locate("masked", None, str(tiny.masked), None, None)
-    return build(Blueprint(type_, base, "cpu", num_labels=3 if kind == "classes" else 1, embedding_dim=16), seed=4)
-
-
-def evaluator(kind: str, type_: ModelType, store: Store, **more: Any) -> Any:
-    plan = EvaluatorPlan(kind, kind, CLASSES[kind, type_], METRIC[kind], STATISTIC[kind], depth=4, batch_size=5)
-    given = {"rows": rows(kind), "precision": "fp32", "miner": None, **more}
-    return build_evaluator(plan, type_, given["rows"], "test", given["precision"], given["miner"], store)
 
 
 @pytest.fixture
@@ -100,21 +33,7 @@ def store(tmp_path: Path) -> Store:
 
 @pytest.fixture
 def library(monkeypatch: pytest.MonkeyPatch, store: Store) -> Callable[..., Any]:
-    """The evaluator of the library itself, with the same inputs."""
-
-    def plain(kind: str, type_: ModelType, **more: Any) -> Any:
-        with monkeypatch.context() as patch:
-            for recorders in (module.RECORDERS, module.CROSSED):
-                patch.setitem(recorders, kind, lambda cls: cls)
-            return evaluator(kind, type_, store, **more)
-
-    return plain
-
-
-def same(found: dict[str, float], expected: dict[str, float], within: float = 1e-12) -> None:
-    assert found.keys() == expected.keys()
-    for key, value in expected.items():
-        assert found[key] == pytest.approx(value, abs=within), key
+    return lambda kind, type_, **more: small_evaluators.library(kind, type_, store, monkeypatch, **more)
 
 
 @pytest.mark.parametrize("type_", ["sentence_transformer", "sparse_encoder", "multi_vector_encoder"])
@@ -207,33 +126,47 @@ class FirstStage:
         return model("sentence_transformer", "retrieval")
 
 
-@pytest.mark.parametrize(
-    ("kind", "type_"),
-    [
-        ("similarity", "sentence_transformer"),
-        ("similarity", "sparse_encoder"),
-        ("binary", "sentence_transformer"),
-        ("binary", "sparse_encoder"),
-        ("binary", "cross_encoder"),
-        ("correlation", "cross_encoder"),
-        ("classes", "cross_encoder"),
-    ],
-)
-def test_set_level_metrics_can_be_computed_again_from_the_samples(
-    kind: str, type_: ModelType, store: Store, library: Callable[..., Any]
+KINDS = (
+    "retrieval", "reranking", "similarity", "binary", "correlation", "classes", "triplet", "translation", "mse",
+    "paraphrase_mining", "distillation",
+)  # fmt: skip
+EVERY = [
+    (kind, type_, metric.replace("@k", "@5"))
+    for kind in KINDS
+    for type_ in choice(kind).classes
+    for metric in choice(kind).metrics
+]
+
+
+@pytest.mark.parametrize(("kind", "type_", "metric"), EVERY)
+def test_whatever_decides_is_the_librarys_figure_and_comes_out_of_the_samples(
+    kind: str, type_: ModelType, metric: str, store: Store, library: Callable[..., Any]
 ) -> None:
-    recorder, plain = evaluator(kind, type_, store), library(kind, type_)
-    metrics, expected = recorder(model(type_, kind)), plain(model(type_, kind))
+    more = {"metric": metric, "arguments": cutoffs(kind, metric)}
+    recorder, plain = evaluator(kind, type_, store, **more), library(kind, type_, **more)
+    encoder = model(type_, kind)
+    if kind == "reranking" and type_ in ("sentence_transformer", "sparse_encoder"):
+        plain.similarity_fct = encoder.similarity
+    metrics, expected = recorder(encoder), plain(encoder)
     # Batches may be put together differently, which moves the last digits of a vector but no rank.
     same(metrics, expected, within=1e-5)
-    assert recorder.primary_metric == plain.primary_metric
-    (again,) = STATISTICS[STATISTIC[kind]](recorder.outcomes, np.ones((1, N)))
-    assert again == pytest.approx(metrics[recorder.primary_metric], abs=1e-12)
-    data = rows(kind)
-    assert list(recorder.outcomes["target"]) == list(data["score" if "score" in data.column_names else "label"])
-    pairs = zip(data["anchor"], data["positive"], strict=True)
-    assert list(recorder.outcomes["id"]) == [content_hash(f"{one}\n{other}") for one, other in pairs]
-    assert recorder.greater_is_better
+    assert recorder.primary_metric in metrics
+    if metric == choice(kind).metric:
+        assert recorder.primary_metric == plain.primary_metric
+    (again,) = STATISTICS[statistic_of(metric, choice(kind).metrics)](
+        recorder.outcomes, np.ones((1, len(recorder.sample_ids)))
+    )
+    assert again == pytest.approx(metrics[recorder.primary_metric], rel=1e-6, abs=1e-6)
+    assert {len(column) for column in recorder.outcomes.values()} == {len(recorder.sample_ids)}
+
+
+def test_targets_and_ids_are_those_of_the_rows(store: Store) -> None:
+    for kind, column in (("similarity", "score"), ("binary", "label")):
+        recorder, data = evaluator(kind, "sentence_transformer", store), rows(kind)
+        recorder(model("sentence_transformer", kind))
+        assert list(recorder.outcomes["target"]) == list(data[column])
+        pairs = zip(data["anchor"], data["positive"], strict=True)
+        assert list(recorder.outcomes["id"]) == [content_hash(f"{one}\n{other}") for one, other in pairs]
 
 
 @pytest.mark.parametrize("type_", ["sentence_transformer", "sparse_encoder"])
@@ -315,7 +248,7 @@ import sys
 sys.path[:0] = sys.argv[2:]
 from pathlib import Path
 from stbench.cache import Store
-import test_recording as tests
+import small_evaluators as tests
 for kind, type_ in (("binary", "sentence_transformer"), ("similarity", "sparse_encoder"), ("retrieval", "sentence_transformer")):
     recorder = tests.evaluator(kind, type_, Store(Path(sys.argv[1]), "off"))
     metrics = recorder(tests.model(type_, kind))

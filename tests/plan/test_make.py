@@ -155,6 +155,54 @@ def test_rerankers_take_their_candidates_from_the_miner(planned: Planner) -> Non
     assert planned("model=cross_encoder", "loss=listwise", shape="ranked_list").data.miner is None
 
 
+@pytest.mark.parametrize(
+    ("name", "shape", "conversions"),
+    [
+        ("binary", "triplet", ["unfold:labeled_pair"]),
+        ("binary", "ranked_list", ["unfold:labeled_pair"]),
+        ("triplet", "n_tuple", ["first_negative:triplet"]),
+        ("translation", "triplet", ["drop_negatives:pair"]),
+        ("retrieval", "labeled_pair", []),
+    ],
+)
+def test_held_out_rows_are_brought_to_the_evaluator(
+    name: str, shape: str, conversions: list[str], planned: Planner
+) -> None:
+    loss = "pointwise" if shape == "labeled_pair" else "contrastive"
+    evaluator = planned(f"loss={loss}", f"evaluator={name}", shape=shape).evaluator
+    found = {split: [f"{step.name}:{step.target}" for step in steps] for split, steps in evaluator.steps.items()}
+    assert found == ({"test": conversions, "validation": conversions} if conversions else {})
+
+
+def test_nothing_is_mined_for_an_evaluator(planned: Planner) -> None:
+    (problem,) = refusal(planned, "evaluator=triplet").problems
+    assert "triplet rows, not sentence_transformer with pair rows" in problem.what
+
+
+@pytest.mark.parametrize(
+    ("words", "metric", "statistic", "arguments"),
+    [
+        ([], "ndcg@10", "mean", {}),
+        (["evaluator.metric=mrr@10"], "mrr@10", "mean", {}),
+        (["evaluator.metric=recall@20"], "recall@20", "mean", {"precision_recall_at_k": [1, 3, 5, 10, 20]}),
+        (["evaluator=reranking", "evaluator.metric=ndcg@3"], "ndcg@3", "mean", {"at_k": 3}),
+        (["evaluator=binary", "evaluator.metric=f1"], "f1", "best_f1", {}),
+    ],
+)
+def test_the_metric_that_decides_can_be_said(
+    words: list[str], metric: str, statistic: str, arguments: dict[str, Any], planned: Planner
+) -> None:
+    plan = planned(*words, shape="triplet").evaluator
+    assert (plan.metric, plan.statistic, dict(plan.arguments)) == (metric, statistic, arguments)
+
+
+def test_a_metric_that_there_is_not_is_refused_with_the_closest(planned: Planner) -> None:
+    (problem,) = refusal(planned, "evaluator.metric=ndgc@10").problems
+    assert problem.mend == "did you mean evaluator.metric=ndcg@10?"
+    (problem,) = refusal(planned, "evaluator.metric=ndcg@0").problems
+    assert problem.mend == "did you mean evaluator.metric=ndcg@10?"
+
+
 def test_an_evaluator_that_cannot_judge_the_data_is_refused(planned: Planner) -> None:
     (problem,) = refusal(planned, "evaluator=similarity").problems
     assert "scored_pair rows, not sentence_transformer with pair rows" in problem.what
@@ -350,6 +398,7 @@ CHANGES: dict[str, tuple[Any, ...]] = {
     "evaluator.choose": ({"sentence_transformer": {"pair": "similarity"}},),
     "evaluator.shapes": (["triplet"], "evaluator=retrieval"),
     "evaluator.metric": ("mrr@10",),
+    "evaluator.lower_is_better": (["ndcg@10"], "evaluator=retrieval"),
     "evaluator.metrics": ({"ndcg@k": "accuracy"}, "evaluator=retrieval"),
     "evaluator.classes": ({"sentence_transformer": "Other"}, "evaluator=retrieval"),
     "evaluator.depth": (5,),

@@ -30,22 +30,37 @@ def reference(name: str, samples: Samples) -> float:
         "pearson": lambda: stats.pearsonr(samples["prediction"], samples["target"]).statistic,
         "average_precision": lambda: metrics.average_precision_score(samples["target"], samples["prediction"]),
         "macro_f1": lambda: metrics.f1_score(samples["target"], samples["prediction"], average="macro"),
+        "weighted_f1": lambda: metrics.f1_score(samples["target"], samples["prediction"], average="weighted"),
         "accuracy": lambda: metrics.accuracy_score(samples["target"], samples["prediction"]),
+        "mean_of_groups": lambda: np.mean(
+            [samples["value"][samples["group"] == group].mean() for group in np.unique(samples["group"])]
+        ),
+        "best_f1": lambda: by_threshold("find_best_f1_and_threshold", samples),
+        "best_accuracy": lambda: by_threshold("find_best_acc_and_threshold", samples),
     }
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return float(by_library[name]())
 
 
+def by_threshold(method: str, samples: Samples) -> float:
+    from sentence_transformers.sentence_transformer.evaluation import BinaryClassificationEvaluator
+
+    found = getattr(BinaryClassificationEvaluator, method)(samples["prediction"], samples["target"], True)
+    return float(found[0])
+
+
 def columns(name: str, size: int, generator: np.random.Generator, *, ties: bool) -> dict[str, np.ndarray]:
     if name == "mean":
         return {"value": generator.random(size)}
-    if name in ("macro_f1", "accuracy"):
+    if name == "mean_of_groups":
+        return {"value": generator.random(size), "group": generator.integers(0, 3, size)}
+    if name in ("macro_f1", "weighted_f1", "accuracy"):
         return {key: generator.integers(0, 4, size) for key in ("prediction", "target")}
     prediction = generator.normal(size=size)
     if ties:
         prediction = np.round(prediction, 1)
-    if name == "average_precision":
+    if name in ("average_precision", "best_f1", "best_accuracy"):
         return {"prediction": prediction, "target": generator.integers(0, 2, size)}
     target = prediction + generator.normal(size=size)
     return {"prediction": prediction, "target": np.round(target) if ties else target}
