@@ -12,6 +12,7 @@ from stbench import console
 from stbench.cache import Store, cache_folder
 from stbench.config.check import checked
 from stbench.config.fingerprint import run_name
+from stbench.config.secrets import redacted
 from stbench.config.sentence import Sentence
 from stbench.errors import Interrupted, Refused, StbenchError
 from stbench.records.folder import RunFolder
@@ -31,7 +32,7 @@ def run_job(config: DictConfig, hydra: Any, words: Sequence[str]) -> int:
         sentence = checked(config)
         chosen = {str(key): str(value) for key, value in hydra.runtime.choices.items() if value is not None}
         folder = RunFolder(run_name(sentence, chosen))
-        return run(sentence, chosen, command(hydra.overrides.task), folder)
+        return run(sentence, chosen, command(as_said(hydra.overrides.task)), folder)
     except Refused as refusal:
         console.show_refusal(refusal)
         return refusal.exit_code
@@ -119,6 +120,14 @@ def finished(folder: RunFolder, sentence: Sentence) -> int:
     changed = [name for name, was in (folder.read("inputs.json") or {}).items() if _changed(name, was)]
     console.show_finished(folder.name, kept["line"], kept["outcome"], str(folder.report), changed)
     return 3 if kept["outcome"] in GATED[sentence.verdict.fail_on] else 0
+
+
+def as_said(overrides: Any) -> list[str]:
+    """The overrides of a job, what they take from the environment not taken yet: passwords come that way."""
+    from omegaconf import OmegaConf
+
+    words: Any = OmegaConf.to_container(overrides, resolve=False)
+    return [redacted(str(word)) for word in words]
 
 
 def command(overrides: Sequence[str]) -> str:

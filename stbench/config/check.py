@@ -11,6 +11,7 @@ from omegaconf.errors import OmegaConfBaseException
 from pydantic import ValidationError
 
 from stbench.config.preflight import option_names
+from stbench.config.secrets import redacted
 from stbench.config.sentence import Sentence
 from stbench.config.suggest import closest, did_you_mean
 from stbench.errors import Problem, Refused
@@ -27,12 +28,19 @@ def checked(config: DictConfig) -> Sentence:
         missing = OmegaConf.missing_keys(config)
         tree = OmegaConf.to_container(config, resolve=not missing)
     except OmegaConfBaseException as error:
-        mend = "the value refers to an option that there is not"
-        raise Refused(Problem(str(error).splitlines()[0], str(error.full_key or ""), mend)) from None
+        raise Refused(_unresolved(error)) from None
     if missing:
         raise Refused(*(_missing(key) for key in sorted(missing)))
     assert isinstance(tree, dict)
     return from_tree({str(key): value for key, value in tree.items() if key not in _NOT_OPTIONS})
+
+
+def _unresolved(error: OmegaConfBaseException) -> Problem:
+    what, where = str(error).splitlines()[0], str(error.full_key or "")
+    if variable := re.search(r"Environment variable '(\w+)' not found", what):
+        name = variable[1]
+        return Problem(f"the environment has no variable {name}", where, f"export {name}=…")
+    return Problem(what, where, "the value refers to an option that there is not")
 
 
 def from_tree(tree: Mapping[str, Any]) -> Sentence:
@@ -43,8 +51,13 @@ def from_tree(tree: Mapping[str, Any]) -> Sentence:
 
 
 def _missing(key: str) -> Problem:
-    examples = {"dataset.train": "dataset.train=pairs.csv", "base_model.path": "base_model.path=DIR_OR_ID"}
-    examples["dataset.path"] = "dataset.path=DIR"
+    examples = {
+        "dataset.train": "dataset.train=pairs.csv",
+        "dataset.path": "dataset.path=DIR",
+        "dataset.connection": "dataset.connection=sqlite:///pairs.db",
+        "dataset.query": 'dataset.query="SELECT question, answer FROM pairs"',
+        "base_model.path": "base_model.path=DIR_OR_ID",
+    }
     return Problem("this option needs a value", key, examples.get(key, f"{key}=…"))
 
 
@@ -56,7 +69,7 @@ def _problem(error: dict[str, Any]) -> Problem:
         match = closest(place, option_names(hidden=()))
         return Problem("there is no such option", place, f"did you mean {match}?" if match else "")
     message = error["msg"][0].lower() + error["msg"][1:]
-    return Problem(f"{message}, not {error['input']!r}", place, _mend(place, error))
+    return Problem(f"{message}, not {redacted(repr(error['input']))}", place, _mend(place, error))
 
 
 def _mend(place: str, error: Mapping[str, Any]) -> str:

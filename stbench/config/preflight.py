@@ -16,17 +16,20 @@ from typing import Any, NoReturn, Union, get_args, get_origin
 
 from hydra._internal.utils import get_args_parser
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import ChoiceSweep, Glob, Override, QuotedString
+from hydra.core.override_parser.types import ChoiceSweep, Glob, Override, Quote, QuotedString
 from hydra.errors import HydraException
 from pydantic import BaseModel
 
 from stbench.config.discovery import Choice, choices
+from stbench.config.secrets import shelter
 from stbench.config.sentence import Sentence
 from stbench.config.suggest import closest, did_you_mean
 from stbench.errors import Problem, Refused
 
 OPEN = ("loss.arguments.", "modifier.arguments.", "training.extra.")
 """Options under these prefixes are the library's own and have no fixed names."""
+VERBATIM = re.compile(r"dataset\.(.+\.)?(connection|query|validation_query|test_query)")
+"""Options whose value is taken as it stands: SQL is full of what Hydra's grammar would read as its own."""
 FILE_ONLY = ("summary", "suggests", "new_head")
 """What only the files of a group say: on the command line the option itself can be said."""
 
@@ -79,6 +82,7 @@ def check(argv: Sequence[str]) -> list[str]:
 
     Raises `Refused` with every unknown flag, group, choice and option, each with the closest known name.
     """
+    argv = shelter(argv)
     said = arguments(argv)
     if said.shell_completion:
         return list(argv)
@@ -136,6 +140,8 @@ def _full_forms(text: str, vocabulary: Vocabulary) -> list[str]:
     key, _, value = text.partition("=")
     if f"{key}.".startswith(OPEN):
         return [f"++{text}"]
+    if VERBATIM.fullmatch(key) and value != "null" and value[:1] not in "\"'":
+        return [f"{key}={_quoted(value)}"]
     named = key != "base_model" or "," in value or value in vocabulary.groups[key]
     if not named and ("/" in value or Path(value).is_dir()):
         return ["base_model=path", f"base_model.path={_quoted(value)}"]
@@ -146,7 +152,7 @@ def _quoted(value: str) -> str:
     """`value` as one word of Hydra's grammar, whatever characters a path may have."""
     if re.fullmatch(r"[\w./@~-]+", value) and not value.isdigit():
         return value
-    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return str(QuotedString(value, Quote.double).with_quotes())
 
 
 def _problems(text: str, vocabulary: Vocabulary, many: bool) -> Iterable[Problem]:

@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from stbench.config.secrets import Address
+
 ModelType = Literal["sentence_transformer", "cross_encoder", "sparse_encoder", "multi_vector_encoder"]
 Shape = Literal[
     "text", "labeled_text", "parallel_text", "pair", "triplet", "n_tuple", "labeled_pair", "scored_pair", "class_pair",
@@ -122,7 +124,7 @@ class Roles(Group):
 
 class Dataset(Group):
     summary: str = ""
-    source: Literal["python_docs", "files", "beir", "disk"]
+    source: Literal["python_docs", "files", "beir", "disk", "sql"]
     path: str | None = None
     """A folder."""
     titles: bool = True
@@ -131,6 +133,11 @@ class Dataset(Group):
     """Files; of other sources the names of their splits."""
     validation: Files | None = None
     test: Files | None = None
+    connection: Address | None = Field(default=None, repr=False)
+    """Of a database, as SQLAlchemy writes it."""
+    query: str | None = None
+    validation_query: str | None = None
+    test_query: str | None = None
     roles: Roles = Roles()
     classes: list[str] | None = None
     """Names of the classes in the order of their ids; null: in alphabetical order."""

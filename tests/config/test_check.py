@@ -16,6 +16,7 @@ NEEDED = {
     ("dataset", "files"): ["dataset.train=pairs.csv"],
     ("dataset", "beir"): ["dataset.path=some/folder"],
     ("dataset", "disk"): ["dataset.path=some/folder"],
+    ("dataset", "sql"): ["dataset.connection=sqlite:///some.db", "dataset.query=SELECT a FROM b"],
     ("base_model", "path"): ["base_model.path=some/folder"],
 }
 """What files with ??? in them want said."""

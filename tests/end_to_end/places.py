@@ -55,8 +55,10 @@ class Place:
             # Two threads on busy processors wait for each other longer than they compute.
             "OMP_NUM_THREADS": "1",
         }
+        own_data = any(word.startswith("dataset=") for word in words)
+        data = () if own_data else ("dataset=files", "dataset.train=pairs.csv")
         return subprocess.Popen(
-            [sys.executable, "-m", "stbench", "dataset=files", "dataset.train=pairs.csv", *words],
+            [sys.executable, "-m", "stbench", *data, *words],
             cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             env={**os.environ, **own, **environment},
         )  # fmt: skip

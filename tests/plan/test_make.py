@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 from small_collection import write_collection
+from small_database import write_database
 
 from stbench.config.check import from_tree
 from stbench.config.discovery import choices, load
@@ -348,6 +349,7 @@ def test_an_evaluator_of_ones_own_is_found(workplace: Path, planned: Planner) ->
     assert planned("evaluator=auto", "evaluator.batch_size=5").evaluator.batch_size == 5
 
 
+SQL = ("dataset=sql", "dataset.connection=sqlite:///{few}", "dataset.query=SELECT question, answer FROM pairs")
 CHANGES: dict[str, tuple[Any, ...]] = {
     # option: (value, what else has to be said for it to count …)
     "model.type": ("cross_encoder",),
@@ -367,6 +369,10 @@ CHANGES: dict[str, tuple[Any, ...]] = {
     "dataset.validation": (["{pair}"],),
     "dataset.test": (["{pair}"],),
     "dataset.path": ("{bigger}", "dataset=beir", "dataset.path={smaller}"),
+    "dataset.connection": ("sqlite:///{more}", *SQL),
+    "dataset.query": ("SELECT question, answer FROM pairs LIMIT 9", *SQL),
+    "dataset.validation_query": ("SELECT question, answer FROM pairs LIMIT 9", *SQL),
+    "dataset.test_query": ("SELECT question, answer FROM pairs LIMIT 9", *SQL),
     "dataset.titles": (False, "dataset=beir", "dataset.path={smaller}"),
     "dataset.classes": (
         ["neutral", "entailment", "contradiction"],
@@ -427,6 +433,8 @@ CHANGES: dict[str, tuple[Any, ...]] = {
 }
 COLLECTIONS = {"smaller": 8, "bigger": 10}
 """Judged queries of two collections."""
+DATABASES = {"few": 20, "more": 30}
+"""Rows of two databases."""
 NUMBERS = {
     "training.learning_rate", "training.batch_size", "training.epochs", "training.epochs_factor", "training.max_steps",
     "training.warmup", "training.weight_decay", "training.gradient_accumulation", "training.patience",
@@ -452,10 +460,13 @@ def test_changing_an_option_changes_the_plan_or_is_refused(
     places |= {name: str(write_collection(tmp_path / name, test=range(rows))) for name, rows in COLLECTIONS.items()}
     wide = {"model_type": "bert", "hidden_size": 9999, "architectures": ["BertModel"]}
     places["wide"] = str(write_model(tmp_path / "wide", wide, {"embeddings.word_embeddings.weight": (9, 9999)}))
+    places |= {name: str(write_database(tmp_path / f"{name}.db", rows)) for name, rows in DATABASES.items()}
     value, *words = CHANGES.get(option, (3,))
     shape = words.pop() if words and words[-1] in COLUMNS else "pair"
     base = [] if any(word.startswith("base_model=") for word in words) else [f"base_model={encoder}"]
-    rows = [] if "dataset=beir" in words else ["dataset=files", f"dataset.train={data[shape]}"]
+    rows = (
+        [] if any(word.startswith("dataset=") for word in words) else ["dataset=files", f"dataset.train={data[shape]}"]
+    )
     said = say(*rows, *base, *(word.format(**places) for word in words))
     new = from_tree(_with(said.sentence.model_dump(by_alias=True), option, _filled(value, places)))
     other = type(said)(new, said.chosen)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from stbench.cache import Store, digest_of, key_of
 from stbench.config.sentence import Dataset as DatasetChoice
-from stbench.data.sources import disk, files
+from stbench.data.sources import disk, files, sql
 from stbench.data.sources.source import Source
 
 
@@ -53,4 +53,5 @@ _OPENERS: dict[str, Callable[[DatasetChoice, Store], Source]] = {
     "files": files.opened,
     "beir": collection,
     "disk": disk.opened,
+    "sql": sql.opened,
 }
