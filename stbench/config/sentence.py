@@ -133,6 +133,8 @@ class Dataset(Group):
     """Files; of other sources the names of their splits."""
     validation: Files | None = None
     test: Files | None = None
+    num_negatives: int | None = Field(default=None, ge=1)
+    """Of rows with lists of negatives: as many of each list, from its start."""
     connection: Address | None = Field(default=None, repr=False)
     """Of a database, as SQLAlchemy writes it."""
     query: str | None = None

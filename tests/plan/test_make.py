@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -369,6 +370,7 @@ CHANGES: dict[str, tuple[Any, ...]] = {
     "dataset.validation": (["{pair}"],),
     "dataset.test": (["{pair}"],),
     "dataset.path": ("{bigger}", "dataset=beir", "dataset.path={smaller}"),
+    "dataset.num_negatives": (1, "dataset=files", "dataset.train={lists}"),
     "dataset.connection": ("sqlite:///{more}", *SQL),
     "dataset.query": ("SELECT question, answer FROM pairs LIMIT 9", *SQL),
     "dataset.validation_query": ("SELECT question, answer FROM pairs LIMIT 9", *SQL),
@@ -461,6 +463,7 @@ def test_changing_an_option_changes_the_plan_or_is_refused(
     wide = {"model_type": "bert", "hidden_size": 9999, "architectures": ["BertModel"]}
     places["wide"] = str(write_model(tmp_path / "wide", wide, {"embeddings.word_embeddings.weight": (9, 9999)}))
     places |= {name: str(write_database(tmp_path / f"{name}.db", rows)) for name, rows in DATABASES.items()}
+    places["lists"] = str(_write_lists(tmp_path / "lists.jsonl"))
     value, *words = CHANGES.get(option, (3,))
     shape = words.pop() if words and words[-1] in COLUMNS else "pair"
     base = [] if any(word.startswith("base_model=") for word in words) else [f"base_model={encoder}"]
@@ -493,6 +496,12 @@ def _filled(value: Any, places: Mapping[str, str]) -> Any:
     if isinstance(value, list):
         return [_filled(item, places) for item in value]
     return value.format(**places) if isinstance(value, str) else value
+
+
+def _write_lists(file: Path) -> Path:
+    rows = [{"query": f"q{i}", "pos": [f"p{i}"], "neg": [f"n{i}", f"m{i}"]} for i in range(9)]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return file
 
 
 def _copy(folder: Path, target: Path) -> Path:

@@ -9,6 +9,7 @@ from pathlib import Path
 from stbench.cache import Store, digest_of, key_of
 from stbench.config.sentence import Dataset as DatasetChoice
 from stbench.data.sources import disk, files, sql
+from stbench.data.sources.lists import normalised
 from stbench.data.sources.source import Source
 
 
@@ -17,7 +18,7 @@ def open_source(choice: DatasetChoice, store: Store) -> Source:
 
     Raises `Refused` for what is missing or cannot be read, all of it at once.
     """
-    return _OPENERS[choice.source](choice, store)
+    return normalised(_OPENERS[choice.source](choice, store), choice.num_negatives, store)
 
 
 def python_docs(_: DatasetChoice, store: Store) -> Source:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import TextIOWrapper
 from itertools import islice
@@ -61,6 +62,36 @@ def head(files: Sequence[Path], name: str) -> Head:
     rows = [row for _, start in filled for row in start.rows][:HEAD_ROWS]
     exact = counts_all or all(SUFFIXES[file.suffix] not in _TEXT for file in files)
     return Head(name, tuple(filled[0][1].columns), tuple(rows), sum(start.count for start in starts), exact)
+
+
+def first_row(file: Path) -> Mapping[str, Any] | None:
+    """The first row of a file, at next to no cost; None when it has none.
+
+    Raises `Refused` when it cannot be read.
+    """
+    rows = _READERS[SUFFIXES[file.suffix]](file, _Wish(1, counts_all=False)).rows
+    return rows[0] if rows else None
+
+
+def rows_of(file: Path) -> Iterator[Mapping[str, Any]]:
+    """All rows of a file that can hold lists, one after the other.
+
+    Raises `Refused` for a row that cannot be read.
+    """
+    kind = SUFFIXES[file.suffix]
+    if kind == "json" and is_array(file):
+        yield from _read_array(file, _Wish(sys.maxsize, counts_all=True))[0]
+    elif kind == "json":
+        with file.open("rb") as stream:
+            for number, line in enumerate(stream, 1):
+                if line.strip():
+                    yield object_in_line(file, number, line)
+    else:
+        from pyarrow.parquet import ParquetFile
+
+        batches = ParquetFile(file).iter_batches() if kind == "parquet" else arrow_table(file).to_batches(1000)
+        for batch in batches:
+            yield from batch.to_pylist()
 
 
 def _check(file: Path, start: _Start) -> None:
