@@ -159,7 +159,7 @@ class Stages:
     def _model(self) -> Any:
         from stbench.models.build import build
 
-        return build(self._plan.blueprint, self._plan.seed)
+        return build(self._plan.blueprint, self._plan.seed, self._store)
 
     @cached_property
     def _miner(self) -> Miner | None:

@@ -57,6 +57,7 @@ def _missing(key: str) -> Problem:
         "dataset.connection": "dataset.connection=sqlite:///pairs.db",
         "dataset.query": 'dataset.query="SELECT question, answer FROM pairs"',
         "base_model.path": "base_model.path=DIR_OR_ID",
+        "base_model.run": "base_model.run=NAME, a folder in experiments",
     }
     return Problem("this option needs a value", key, examples.get(key, f"{key}=…"))
 

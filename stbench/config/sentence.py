@@ -93,6 +93,14 @@ class BaseModelChoice(Group):
     package: str | None = None
     hub: str | None = None
     path: str | None = None
+    run: str | None = None
+    """Another run in `experiments`, whose model is trained further."""
+    static: Literal["random", "distilled"] | None = None
+    """Static embeddings: random ones over the tokenizer of another model, or distilled from it."""
+    source: str | None = Field(default=None, alias="from")
+    """That other model: a name, a folder or a Hub id."""
+    dims: int | None = Field(default=None, ge=1)
+    """Size of static embeddings that are made; null: that of the other model."""
     revision: str | None = None
     max_seq_length: int | None = Field(default=None, ge=1)
     pooling: Literal["mean", "cls", "max", "lasttoken", "weightedmean"] | None = None

@@ -62,7 +62,10 @@ class Base:
     """Whether a classification head lies in the weights (cross-encoders start from it)."""
     layers: int
     attention_heads: int
-    wordllama: bool = False
+    static: Literal["wordllama", "model2vec", "random", "distilled"] | None = None
+    """Where static embeddings come from that are no sentence-transformers folder."""
+    source: Base | None = None
+    """The model whose tokenizer random embeddings take, or of which others are distilled."""
     type: ModelType | None = None
     """The model type it was saved as; None for a plain transformer."""
     projected: int | None = None
@@ -87,6 +90,10 @@ class Base:
     def projects_tokens(self) -> bool:
         """Whether a multi-vector encoder finds a trained projection in it."""
         return self.type == "multi_vector_encoder" or "Dense" in self.modules
+
+    @property
+    def wordllama(self) -> bool:
+        return self.static == "wordllama"
 
     @property
     def wordllama_weights(self) -> Path:
@@ -156,7 +163,7 @@ def _wordllama(name: str, folder: Path) -> Base:
     return Base(
         name=name, location=str(folder), local=True, revision=None, architecture="static", modules=("StaticEmbedding",),
         parameters=rows * columns, dimensions=columns, vocabulary=rows, stored=stored, max_tokens=None, positions=None, mlm_head=False,
-        trained_head=False, layers=0, attention_heads=0, wordllama=True, type="sentence_transformer",
+        trained_head=False, layers=0, attention_heads=0, static="wordllama", type="sentence_transformer",
     )  # fmt: skip
 
 
@@ -227,6 +234,9 @@ def _described(
 ) -> Base:
     config: dict[str, Any] = files["config.json"] or {}
     modules = tuple(str(item["type"]).rsplit(".", 1)[-1] for item in files["modules.json"] or [])
+    model2vec = config.get("model_type") == "model2vec" and not modules
+    if model2vec:
+        modules = ("StaticEmbedding", "Normalize") if config.get("normalize") else ("StaticEmbedding",)
     sizes = [shape for _, shape in tensors.values()]
     embeddings = max((shape for shape in sizes if len(shape) == 2), key=lambda shape: shape[0], default=(0, 0))
     reads = (files["sentence_bert_config.json"] or {}).get("max_seq_length")
@@ -247,7 +257,7 @@ def _described(
         attention_heads=int(config.get("num_attention_heads") or config.get("n_heads") or 0),
         type="multi_vector_encoder" if colbert else _saved_as(modules, files["config_sentence_transformers.json"]),
         projected=tensors["linear.weight"][1][0] if colbert and "linear.weight" in tensors else next(reversed(dense), None),
-        tensors={key: shape for key, (_, shape) in tensors.items()},
+        tensors={key: shape for key, (_, shape) in tensors.items()}, static="model2vec" if model2vec else None,
     )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stbench.cache import Store
 from stbench.config.sentence import ModelType
 from stbench.models.base import Base
 from stbench.models.blueprint import Blueprint
@@ -17,21 +18,21 @@ from stbench.models.parts import (
     pooled,
     set_normalization,
     transformer,
-    wordllama,
 )
+from stbench.models.static import static_modules
 
 if TYPE_CHECKING:
     from sentence_transformers import CrossEncoder, MultiVectorEncoder, SentenceTransformer, SparseEncoder
     from sentence_transformers.base.model import BaseModel
 
 
-def build(blueprint: Blueprint, seed: int) -> BaseModel:
-    """The untrained model; new heads are drawn from `seed`."""
+def build(blueprint: Blueprint, seed: int, store: Store | None = None) -> BaseModel:
+    """The untrained model; new heads are drawn from `seed`, distilled embeddings are kept in `store`."""
     from transformers import set_seed
 
     set_seed(seed)
     # Static embeddings come in the type they were stored in, whatever `model_kwargs` say.
-    model: BaseModel = _BUILDERS[blueprint.type](blueprint).float()
+    model: BaseModel = _BUILDERS[blueprint.type](blueprint, store).float()
     if blueprint.base.architecture == "decoder":
         ensure_padding(model)
     if blueprint.layers is not None:
@@ -59,12 +60,12 @@ def reload(type_: ModelType, folder: Path, device: str) -> BaseModel:
     return model
 
 
-def bi_encoder(base: Base, device: str, pooling: str | None = None) -> SentenceTransformer:
+def bi_encoder(base: Base, device: str, pooling: str | None = None, store: Store | None = None) -> SentenceTransformer:
     """A dense bi-encoder, as it is trained, and as it mines for others."""
     from sentence_transformers import SentenceTransformer
 
-    if base.wordllama:
-        return SentenceTransformer(modules=[wordllama(base)], device=device)
+    if base.static is not None:
+        return SentenceTransformer(modules=static_modules(base, device, store), device=device)
     if base.modules_for("sentence_transformer"):
         return SentenceTransformer(base.location, device=device, revision=base.revision, model_kwargs=fp32())
     model = SentenceTransformer(modules=pooled(base, pooling), device=device)
@@ -73,11 +74,11 @@ def bi_encoder(base: Base, device: str, pooling: str | None = None) -> SentenceT
     return model
 
 
-def _sentence_transformer(blueprint: Blueprint) -> SentenceTransformer:
-    return bi_encoder(blueprint.base, blueprint.device, blueprint.pooling)
+def _sentence_transformer(blueprint: Blueprint, store: Store | None) -> SentenceTransformer:
+    return bi_encoder(blueprint.base, blueprint.device, blueprint.pooling, store)
 
 
-def _cross_encoder(blueprint: Blueprint) -> CrossEncoder:
+def _cross_encoder(blueprint: Blueprint, _store: Store | None) -> CrossEncoder:
     from sentence_transformers import CrossEncoder
     from torch import nn
 
@@ -94,7 +95,7 @@ def _cross_encoder(blueprint: Blueprint) -> CrossEncoder:
     )  # fmt: skip
 
 
-def _sparse_encoder(blueprint: Blueprint) -> SparseEncoder:
+def _sparse_encoder(blueprint: Blueprint, _store: Store | None) -> SparseEncoder:
     from sentence_transformers import SparseEncoder
     from sentence_transformers.sparse_encoder.modules import SpladePooling
 
@@ -108,7 +109,7 @@ def _sparse_encoder(blueprint: Blueprint) -> SparseEncoder:
     return SparseEncoder(modules=modules, device=blueprint.device)
 
 
-def _multi_vector_encoder(blueprint: Blueprint) -> MultiVectorEncoder:
+def _multi_vector_encoder(blueprint: Blueprint, _store: Store | None) -> MultiVectorEncoder:
     from sentence_transformers import MultiVectorEncoder
     from sentence_transformers.base.modules import Dense
     from torch import nn

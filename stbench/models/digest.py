@@ -19,6 +19,8 @@ def weights_digest(base: Base) -> str:
     """Digest of all files of `base`: of the folder, or of what a model is made of in the Hub's repository."""
     if base.wordllama:
         return key_of(digest_of(base.wordllama_weights), digest_of(base.wordllama_tokenizer))
+    if base.source is not None:
+        return key_of(base.static, base.dimensions, weights_digest(base.source))
     if base.local:
         return digest_of(Path(base.location))
     # Other processes may have loaded more of the repository, such as its README.

@@ -93,13 +93,3 @@ def set_normalization(model: BaseModel, wanted: bool) -> None:
             model.pop(place)
     if wanted:
         model.append(Normalize())
-
-
-def wordllama(base: Base) -> Any:
-    from safetensors.torch import load_file
-    from sentence_transformers.sentence_transformer.modules import StaticEmbedding
-    from tokenizers import Tokenizer
-
-    tokenizer = Tokenizer.from_file(str(base.wordllama_tokenizer))
-    (weights,) = load_file(base.wordllama_weights).values()
-    return StaticEmbedding(tokenizer, embedding_weights=weights.float())

@@ -26,7 +26,7 @@ def explain(
 ) -> Iterator[Decision]:
     """The lines of the plan, in the order in which the data flows."""
     yield from _data(chosen, data)
-    yield from explain_model(blueprint)
+    yield from explain_model(blueprint, data.heads["train"].count)
     yield from _loss(loss, blueprint)
     yield Decision("evaluator", f"{evaluator.cls}", _evaluator_why(chosen, evaluator, data))
     yield Decision("metric", evaluator.metric, "decides the checkpoint (selection split) and the verdict (test split)")

@@ -9,12 +9,18 @@ from stbench.models.parts import default_pooling
 from stbench.plan.decide import head_is_trained
 from stbench.plan.plan import Decision
 
+RANDOM_NEEDS = 1_000_000
+"""Rows that random embeddings need; with fewer than a tenth of them, trained ones are the better start."""
 
-def explain_model(blueprint: Blueprint) -> Iterator[Decision]:
+
+def explain_model(blueprint: Blueprint, rows: int) -> Iterator[Decision]:
+    """`rows`: how many there are to train on, about."""
     base = blueprint.base
     size = f"{base.parameters / 1e6:.1f} M parameters, " if base.parameters else ""
     stored = "" if base.stored in ("F32", "unknown") else f"; stored as {base.stored}, trained in fp32"
     yield Decision("base model", f"{base.name}: {size}{base.dimensions} dimensions", f"{base.location}{stored}")
+    if base.static == "random" and rows < RANDOM_NEEDS:
+        yield _too_few(rows)
     if blueprint.layers is not None:
         yield _layers(blueprint)
     yield Decision("architecture", *_architecture(blueprint))
@@ -27,6 +33,12 @@ def explain_model(blueprint: Blueprint) -> Iterator[Decision]:
         yield Decision(
             "sequence length", f"{blueprint.max_seq_length} tokens", "longer texts are cut; training.max_seq_length"
         )
+
+
+def _too_few(rows: int) -> Decision:
+    what = "far too few" if rows < RANDOM_NEEDS / 10 else "few"
+    mend = "base_model=wordllama, potion or static_distilled start from trained vectors"
+    return Decision("warning", f"{rows:,} rows are {what} for random vectors, which need about a million", mend)
 
 
 def _layers(blueprint: Blueprint) -> Decision:
@@ -52,10 +64,19 @@ def _architecture(blueprint: Blueprint) -> tuple[str, str]:
     return _bi_encoder(blueprint)
 
 
+_STATIC = {
+    "None": "no transformer: trains and encodes in seconds",
+    "wordllama": "no transformer: trains and encodes in seconds",
+    "model2vec": "a Model2Vec folder; no transformer: trains and encodes in seconds",
+    "random": "starts UNTRAINED: random vectors for the tokens of the other model",
+    "distilled": "each token encoded alone by the other model, reduced by PCA, kept in the cache",
+}
+
+
 def _bi_encoder(blueprint: Blueprint) -> tuple[str, str]:
     base = blueprint.base
     if base.architecture == "static":
-        return "static token embeddings, averaged", "no transformer: trains and encodes in seconds"
+        return "static token embeddings, averaged", _STATIC.get(str(base.static), _STATIC["None"])
     if blueprint.pooling is None:
         return " → ".join(base.modules), f"{base.architecture}; modules as the base model's folder says"
     asked = blueprint.pooling != default_pooling(base)

@@ -5,20 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from stbench.cache import Store
-from stbench.config.discovery import choices, load
-from stbench.config.sentence import BaseModelChoice, LossForType, Modifier, Sentence
-from stbench.config.suggest import did_you_mean
+from stbench.config.sentence import LossForType, Modifier, Sentence
 from stbench.data.mining import MiningSettings
 from stbench.data.roles import Mapped, map_roles
 from stbench.data.sources import Head, head, open_source
 from stbench.data.splits import Sizes, held_out
-from stbench.errors import Problem, Refused
-from stbench.models.base import Base, locate
+from stbench.errors import Refused
+from stbench.models.base import Base
 from stbench.models.blueprint import Blueprint
+from stbench.models.choose import base_of, named_base
 from stbench.plan import estimate
 from stbench.plan.collections import searched
 from stbench.plan.decide import Defaults, sparse_architecture
@@ -60,25 +58,6 @@ def make_plan(sentence: Sentence, chosen: Mapping[str, str], run: str, store: St
     return Plan(
         run, blueprint, data, loss, evaluator, training, precision, sentence.seed, memory, disk, tuple(decisions)
     )
-
-
-def base_of(name: str, choice: BaseModelChoice) -> Base:
-    shown = Path(choice.path).name if choice.path else name
-    return locate(shown, choice.package, choice.path, choice.hub, choice.revision)
-
-
-def named_base(name: str, option: str) -> Base:
-    """A base model named inside an option: a choice of `base_model`, a folder or a Hub id."""
-    known = choices()["base_model"]
-    if name in known and name != "path":
-        return base_of(name, BaseModelChoice.model_validate(load("base_model", name)))
-    if "/" not in name:
-        raise Refused(
-            Problem(
-                f"there is no base model called '{name}'", f"{option}={name}", did_you_mean(name, known, option + "={}")
-            )
-        )
-    return locate(name, None, name, None, None)
 
 
 def _map(sentence: Sentence, heads: Mapping[str, Head], train_name: str) -> dict[str, Mapped]:

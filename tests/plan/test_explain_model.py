@@ -13,8 +13,10 @@ ENCODER = {"pooling": "mean"}
 
 @pytest.fixture
 def lines(a_base: Callable[..., Any]) -> Callable[..., dict[str, str]]:
-    def told(type_: Any = "sentence_transformer", base: dict[str, Any] | None = None, **more: Any) -> dict[str, str]:
-        decisions = explain_model(Blueprint(type_, a_base(**(base or {})), "cpu", **more))
+    def told(
+        type_: Any = "sentence_transformer", base: dict[str, Any] | None = None, rows: int = 5000, **more: Any
+    ) -> dict[str, str]:
+        decisions = explain_model(Blueprint(type_, a_base(**(base or {})), "cpu", **more), rows)
         return {decision.what: f"{decision.value} | {decision.why}" for decision in decisions}
 
     return told
@@ -64,3 +66,15 @@ def test_what_was_put_on_top_and_taken_out_is_told_with_its_size(lines: Callable
     assert found["projection"].startswith("64 → 16 dimensions | a new dense layer: starts UNTRAINED")
     assert found["normalisation"].startswith("vectors of length 1")
     assert not {"layers", "projection", "normalisation"} & lines(pooling="mean").keys()
+
+
+@pytest.mark.parametrize(("rows", "warns"), [(5000, "far too few"), (500_000, "are few"), (1_000_000, "")])
+def test_random_vectors_on_little_data_are_warned_of(
+    rows: int, warns: str, lines: Callable[..., dict[str, str]]
+) -> None:
+    random = {"architecture": "static", "static": "random"}
+    assert (
+        (warns in lines(base=random, rows=rows)["warning"]) if warns else "warning" not in lines(base=random, rows=rows)
+    )
+    assert "warning" not in lines(base={"architecture": "static", "static": "wordllama"}, rows=rows)
+    assert "UNTRAINED" in lines(base=random)["architecture"]

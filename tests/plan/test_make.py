@@ -19,7 +19,7 @@ from stbench.config.sentence import Loss
 from stbench.data import python_docs
 from stbench.data.shapes import COLUMNS
 from stbench.errors import Problem, Refused
-from stbench.plan.make import named_base
+from stbench.models.choose import named_base
 from stbench.plan.plan import Plan
 
 Planner = Callable[..., Plan]
@@ -360,6 +360,10 @@ CHANGES: dict[str, tuple[Any, ...]] = {
     "base_model.hub": ("owner/other", "base_model=bert"),
     "base_model.path": ("{encoder}", "base_model=path", "base_model.path={other}"),
     "base_model.revision": ("main",),
+    "base_model.run": ("of_before", "base_model=path", "base_model.path={other}"),
+    "base_model.static": ("random", "base_model=static_distilled", "base_model.from={encoder}"),
+    "base_model.from": ("{other}", "base_model=static_random", "base_model.from={encoder}"),
+    "base_model.dims": (16, "base_model=static_random", "base_model.from={encoder}"),
     "base_model.max_seq_length": (32,),
     "base_model.pooling": ("cls",),
     "base_model.normalize": (True,),
