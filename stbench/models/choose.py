@@ -39,7 +39,7 @@ def named_base(name: str, option: str) -> Base:
         offered = [choice for choice in known if choice not in _NEED_MORE]
         mend = did_you_mean(name, offered, option + "={}")
         raise Refused(Problem(f"there is no base model called '{name}'", f"{option}={name}", mend))
-    return locate(name, None, name, None, None)
+    return locate(Path(name).name, None, name, None, None)
 
 
 def _model_of_run(run: str) -> Path:

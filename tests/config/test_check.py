@@ -13,6 +13,7 @@ from stbench.errors import Problem, Refused
 
 EVERY_FILE = [(group, name) for group, known in choices().items() for name in known]
 NEEDED = {
+    ("base_model", "from_run"): ["base_model.run=NAME"],
     ("dataset", "files"): ["dataset.train=pairs.csv"],
     ("dataset", "beir"): ["dataset.path=some/folder"],
     ("dataset", "disk"): ["dataset.path=some/folder"],
