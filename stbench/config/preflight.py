@@ -20,6 +20,7 @@ from hydra.core.override_parser.types import ChoiceSweep, Glob, Override, Quote,
 from hydra.errors import HydraException
 from pydantic import BaseModel
 
+from stbench.config.aliases import NAMED_BY_CLASS, by_class
 from stbench.config.discovery import Choice, choices
 from stbench.config.secrets import shelter
 from stbench.config.sentence import Sentence
@@ -142,6 +143,8 @@ def _full_forms(text: str, vocabulary: Vocabulary) -> list[str]:
         return [f"++{text}"]
     if VERBATIM.fullmatch(key) and value != "null" and value[:1] not in "\"'":
         return [f"{key}={_quoted(value)}"]
+    if key in NAMED_BY_CLASS:
+        return [f"{key}={by_class(key, value)}"] if value else [text]
     named = key != "base_model" or "," in value or value in vocabulary.groups[key]
     if not named and ("/" in value or Path(value).is_dir()):
         return ["base_model=path", f"base_model.path={_quoted(value)}"]
