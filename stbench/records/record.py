@@ -2,33 +2,22 @@
 
 from __future__ import annotations
 
-import logging
-import os
-import platform
-import resource
 import shutil
-import sys
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from stbench import console
 from stbench.cache import Store, key_of
-from stbench.config.fingerprint import meaning
 from stbench.config.sentence import Sentence
 from stbench.data.splits import anchors_of, content_hash
-from stbench.errors import Interrupted
 from stbench.evaluation.scores import Scores, is_reference
 from stbench.plan.plan import Plan
-from stbench.records import ledger
-from stbench.records.folder import LOGS, RunFolder, Summary
-from stbench.records.logs import to_file
+from stbench.records.folder import RunFolder, Summary
+from stbench.records.logbook import Logbook, environment, opened
 from stbench.records.report import MetricRow, Record, SampleRow, write
-from stbench.records.tracker import MlflowTracker, NoTracker, Status, Tracker
+from stbench.records.tracker import NoTracker, Tracker
 from stbench.verdict.advice import Facts, advise
 from stbench.verdict.judge import Verdict, readable
 from stbench.verdict.line import verdict_line
@@ -37,62 +26,30 @@ if TYPE_CHECKING:
     from stbench.data.splits import Splits
     from stbench.training.train import Trained
 
-PACKAGES = ("sentence-transformers", "transformers", "torch", "datasets", "accelerate", "hydra-core", "mlflow")
 SHOWN = ("ndcg@10", "mrr@10", "map@100", "map", "accuracy@1", "recall@10")
 """Of the many metrics of a ranking evaluator, those on the console; the report has all."""
-LEDGER = LOGS / "experiments.md"
-log = logging.getLogger("stbench")
 
 
 @contextmanager
 def recording(folder: RunFolder, sentence: Sentence, plan: Plan, command: str, store: Store) -> Iterator[Recording]:
     """Opens the records of a run and closes them the way the run ended: finished, failed or interrupted."""
-    data = plan.data.source.digest()
-    fresh = sentence.force or _is_new(folder, data)
-    if fresh:
-        folder.start_over()
-    folder.set_state("running", pid=os.getpid(), resumed=not fresh, data=data)
-    with to_file(folder.log):
-        record = Recording(folder, sentence, plan, command, store, resumed=not fresh)
-        try:
-            yield record
-        except (KeyboardInterrupt, Interrupted):
-            log.warning("interrupted")
-            record.close("interrupted", "KILLED")
-            raise
-        except BaseException:
-            record.close("failed", "FAILED")
-            raise
-
-
-def _is_new(folder: RunFolder, data: str) -> bool:
-    """Whether there is nothing to go on from, or only checkpoints of other data."""
-    status = folder.read("status.json")
-    if status is not None and status.get("data") != data:
-        console.note("the data has changed since this run was stopped; it starts over")
-        return True
-    return status is None
+    with opened(folder, sentence, console.plan_text(plan), plan.data.source, command, store) as book:
+        yield Recording(book, plan)
 
 
 class Recording:
     """What a run tells about itself while it goes on."""
 
-    def __init__(
-        self, folder: RunFolder, sentence: Sentence, plan: Plan, command: str, store: Store, resumed: bool
-    ) -> None:
-        self.seconds: dict[str, float] = {}
+    def __init__(self, book: Logbook, plan: Plan) -> None:
+        self.seconds = book.seconds
         """Wall time by stage."""
-        self._start = time.perf_counter()
-        self._folder = folder
-        self._sentence = sentence
+        self._book = book
+        self._folder = book.folder
+        self._sentence = book.sentence
         self._plan = plan
-        self._command = command
-        self._store = store
-        self._trial = sentence.training.trial
-        self._tracker: Tracker = NoTracker()
-        self._tracked = False
-        self._write_opening()
-        log.info("%s: %s", "resumed" if resumed else "started", command)
+        self._command = book.command
+        self._store = book.store
+        self._trial = book.trial
 
     @property
     def checkpoints(self) -> Path:
@@ -102,15 +59,13 @@ class Recording:
     def model_folder(self) -> Path:
         return self._folder.model
 
+    @property
+    def _tracker(self) -> Tracker:
+        return self._book.tracker
+
     def start_tracking(self) -> None:
         """Opens the tracking in the background; after the heavy imports, which it would slow down."""
-        choice = self._sentence.tracker
-        if choice.kind == "none" or self._trial:
-            return
-        self._tracker = MlflowTracker(choice.uri, choice.experiment)
-        before = (self._folder.read("status.json") or {}).get("mlflow_run")
-        tags = {"stbench.command": self._command, "stbench.folder": str(self._folder.path)}
-        self._tracker.start(self._folder.name, _flat(meaning(self._sentence)), tags, resume=before)
+        self._book.start_tracking()
 
     def data(self, splits: Splits) -> None:
         """Names the data sets to the tracker."""
@@ -124,7 +79,7 @@ class Recording:
 
     def step(self, entry: Mapping[str, Any], step: int) -> None:
         """One logged entry of the training."""
-        self._remember_tracking()
+        self._book.remember_tracking()
         self._tracker.log({key: value for key, value in entry.items() if key != "step"}, step)
 
     def finish(
@@ -142,8 +97,7 @@ class Recording:
         # One step on a slice says that the sentence holds together, and nothing about what to try.
         found = [] if self._trial else advise(self._facts(verdict, trained, truncated))
         advice = [(item.overrides, item.reason) for item in found]
-        self.seconds["in all"] = time.perf_counter() - self._start
-        costs = self._costs(trained)
+        costs = self._book.costs()
         self._write_results(verdict, line, baseline, final, trained, metrics)
         write(
             self._report(verdict, line, baseline["test"], final, trained, splits, metrics, advice, costs),
@@ -151,44 +105,14 @@ class Recording:
         )
         self._track_end(verdict, line, final)
         shutil.rmtree(self._folder.checkpoints, ignore_errors=True)
-        if not self._trial:
-            ledger.append(LEDGER, self._ledger_row(verdict))
-        self._folder.set_state("finished", seconds=round(self.seconds["in all"], 2))
+        self._book.add_to_ledger(ledger_cells(verdict))
+        self._book.finished()
         return Summary(
             line=line, outcome=verdict.outcome, facts=[*self._ran(trained, splits), *costs],
             metrics={name: pair for name, pair in metrics.items() if name.endswith(SHOWN) or len(metrics) <= 6},
-            references=final.references, places=self._places(), advice=advice,
+            references=final.references, places={"model": str(self._folder.model), **self._book.places()}, advice=advice,
             settle="" if self._trial else verdict.settle,
         )  # fmt: skip
-
-    def close(self, state: Literal["failed", "interrupted"], status: Status) -> None:
-        """The run did not come to its end."""
-        self._remember_tracking()
-        self._folder.set_state(state)
-        self._tracker.finish(status)
-
-    def _remember_tracking(self) -> None:
-        """Keeps the tracker's id of this run as soon as training begins: whoever goes on with the run goes on with that."""
-        if not self._tracked and (run := self._tracker.run_id):
-            self._folder.set_state("running", mlflow_run=run)
-            self._tracked = True
-
-    # --- opening
-
-    def _write_opening(self) -> None:
-        from omegaconf import OmegaConf
-
-        folder = self._folder
-        folder.write(
-            "config.yaml", OmegaConf.to_yaml(OmegaConf.create(self._sentence.model_dump(mode="json", by_alias=True)))
-        )
-        folder.write("command.txt", self._command + "\n")
-        folder.write("plan.txt", console.plan_text(self._plan) + "\n")
-        folder.write("environment.json", environment())
-        inputs = self._plan.data.source.inputs
-        folder.write("inputs.json", {str(file): [file.stat().st_size, file.stat().st_mtime_ns] for file in inputs})
-
-    # --- ending
 
     def _facts(self, verdict: Verdict, trained: Trained, truncated: float) -> Facts:
         plan, training = self._plan, self._plan.training
@@ -269,11 +193,7 @@ class Recording:
         ):
             self._tracker.artifacts(self._folder.path / name)
         self._tracker.artifacts(self._folder.model, "model")
-        self._remember_tracking()
-        with console.progress("tracking"):
-            trouble = self._tracker.finish("FINISHED")
-        if trouble:
-            console.note(trouble)
+        self._book.end_tracking()
 
     def _ran(self, trained: Trained, splits: Splits) -> list[tuple[str, str]]:
         plan, training = self._plan, self._plan.training
@@ -287,39 +207,14 @@ class Recording:
             ),
         ]
 
-    def _costs(self, trained: Trained) -> list[tuple[str, str]]:
-        scale = 1 if sys.platform == "darwin" else 1024
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale / 2**30
-        slowest = sorted(((value, name) for name, value in self.seconds.items() if name != "in all"), reverse=True)[:3]
-        parts = ", ".join(f"{name} {value:.1f} s" for value, name in slowest)
-        taken = f"; {len(self._store.taken)} taken from the cache" if self._store.taken else ""
-        return [("time", f"{self.seconds['in all']:.1f} s ({parts}){taken}"), ("memory", f"{peak:.1f} GiB at the peak")]
 
-    def _places(self) -> dict[str, str]:
-        places = {"model": str(self._folder.model), "report": str(self._folder.report), "log": str(self._folder.log)}
-        if not self._trial and self._sentence.tracker.kind == "mlflow":
-            places["tracking"] = (
-                f"{self._sentence.tracker.uri} (make ui, or mlflow ui --backend-store-uri {self._sentence.tracker.uri})"
-            )
-        return places
-
-    def _ledger_row(self, verdict: Verdict) -> dict[str, str]:
-        return {
-            "when": datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S"), "run": self._folder.name, "verdict": verdict.outcome,
-            "score": f"{verdict.score:.4f}", "baseline": f"{verdict.baseline:.4f}", "delta": f"{verdict.delta:+.4f}",
-            "ci95": f"[{verdict.low:+.3f},{verdict.high:+.3f}]", "p": f"{verdict.p:.4f}", "n": str(verdict.n),
-            "metric": verdict.metric, "command": self._command,
-        }  # fmt: skip
-
-
-def environment() -> dict[str, str]:
-    """Versions and machine, for whoever repeats the run."""
+def ledger_cells(verdict: Verdict) -> dict[str, str]:
+    """What the ledger tells of a verdict."""
     return {
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "processors": str(os.cpu_count()),
-        **{name: version(name) for name in PACKAGES},
-    }
+        "verdict": verdict.outcome, "score": f"{verdict.score:.4f}", "baseline": f"{verdict.baseline:.4f}",
+        "delta": f"{verdict.delta:+.4f}", "ci95": f"[{verdict.low:+.3f},{verdict.high:+.3f}]",
+        "p": f"{verdict.p:.4f}", "n": str(verdict.n), "metric": verdict.metric,
+    }  # fmt: skip
 
 
 def _paired_metrics(baseline: Scores, final: Scores) -> dict[str, tuple[float, float]]:
@@ -353,13 +248,3 @@ def _sample_rows(baseline: Scores, final: Scores, splits: Splits) -> list[Sample
     return [
         SampleRow(str(key), texts.get(str(key), str(key)), float(before), float(after)) for key, before, after in rows
     ]
-
-
-def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, object]:
-    flat: dict[str, object] = {}
-    for key, value in tree.items():
-        if isinstance(value, Mapping) and value:
-            flat.update(_flat(value, f"{prefix}{key}."))
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat

@@ -17,9 +17,10 @@ from stbench.data.splits import Splits, content_hash
 from stbench.errors import Failed, Interrupted
 from stbench.evaluation.scores import Scores
 from stbench.records import ledger
-from stbench.records import record as module
+from stbench.records import logbook as module
 from stbench.records.folder import RunFolder, Summary
-from stbench.records.record import LEDGER, Recording, recording
+from stbench.records.logbook import LEDGER
+from stbench.records.record import Recording, recording
 from stbench.training.train import Trained
 from stbench.verdict.judge import judge
 from stbench.verdict.line import parse_line

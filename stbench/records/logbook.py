@@ -1,0 +1,187 @@
+"""What every job leaves while it goes on: its folder, its log, its tracking, what it cost."""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+import resource
+import sys
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+from stbench import console
+from stbench.cache import Store
+from stbench.config.fingerprint import meaning
+from stbench.config.sentence import Sentence
+from stbench.data.sources import Source
+from stbench.errors import Interrupted
+from stbench.records import ledger
+from stbench.records.folder import LOGS, RunFolder
+from stbench.records.logs import to_file
+from stbench.records.tracker import MlflowTracker, NoTracker, Status, Tracker
+
+PACKAGES = ("sentence-transformers", "transformers", "torch", "datasets", "accelerate", "hydra-core", "mlflow")
+LEDGER = LOGS / "experiments.md"
+log = logging.getLogger("stbench")
+
+
+@contextmanager
+def opened(
+    folder: RunFolder, sentence: Sentence, plan: str, source: Source, command: str, store: Store
+) -> Iterator[Logbook]:
+    """Opens the records of a job and closes them the way it ended: finished, failed or interrupted.
+
+    `plan` is the plan in words, `source` what its rows come from: other rows under the same name start over.
+    """
+    data = source.digest()
+    fresh = sentence.force or _is_new(folder, data)
+    if fresh:
+        folder.start_over()
+    folder.set_state("running", pid=os.getpid(), resumed=not fresh, data=data)
+    with to_file(folder.log):
+        book = Logbook(folder, sentence, command, store)
+        book.write_opening(plan, source.inputs)
+        log.info("%s: %s", "started" if fresh else "resumed", command)
+        try:
+            yield book
+        except (KeyboardInterrupt, Interrupted):
+            log.warning("interrupted")
+            book.close("interrupted", "KILLED")
+            raise
+        except BaseException:
+            book.close("failed", "FAILED")
+            raise
+
+
+def _is_new(folder: RunFolder, data: str) -> bool:
+    """Whether there is nothing to go on from, or only checkpoints of other data."""
+    status = folder.read("status.json")
+    if status is not None and status.get("data") != data:
+        console.note("the data has changed since this run was stopped; it starts over")
+        return True
+    return status is None
+
+
+class Logbook:
+    """The records of one job while it runs."""
+
+    def __init__(self, folder: RunFolder, sentence: Sentence, command: str, store: Store) -> None:
+        self.folder = folder
+        self.sentence = sentence
+        self.command = command
+        self.store = store
+        self.trial = sentence.training.trial
+        self.seconds: dict[str, float] = {}
+        """Wall time by stage."""
+        self.tracker: Tracker = NoTracker()
+        self._start = time.perf_counter()
+        self._tracked = False
+
+    def write_opening(self, plan: str, inputs: Iterable[Path]) -> None:
+        from omegaconf import OmegaConf
+
+        config = OmegaConf.create(self.sentence.model_dump(mode="json", by_alias=True))
+        self.folder.write("config.yaml", OmegaConf.to_yaml(config))
+        self.folder.write("command.txt", self.command + "\n")
+        self.folder.write("plan.txt", plan + "\n")
+        self.folder.write("environment.json", environment())
+        files = {str(file): [file.stat().st_size, file.stat().st_mtime_ns] for file in inputs}
+        self.folder.write("inputs.json", files)
+
+    def start_tracking(self) -> None:
+        """Opens the tracking in the background; after the heavy imports, which it would slow down."""
+        choice = self.sentence.tracker
+        if choice.kind == "none" or self.trial:
+            return
+        self.tracker = MlflowTracker(choice.uri, choice.experiment)
+        before = (self.folder.read("status.json") or {}).get("mlflow_run")
+        tags = {"stbench.command": self.command, "stbench.folder": str(self.folder.path)}
+        self.tracker.start(self.folder.name, _flat(meaning(self.sentence)), tags, resume=before)
+
+    def remember_tracking(self) -> None:
+        """Keeps the tracker's id of this run as soon as it is known: whoever goes on with the run goes on with that."""
+        if not self._tracked and (run := self.tracker.run_id):
+            self.folder.set_state("running", mlflow_run=run)
+            self._tracked = True
+
+    def end_tracking(self) -> None:
+        """Waits until all is tracked, and tells what was not."""
+        self.remember_tracking()
+        with console.progress("tracking"):
+            trouble = self.tracker.finish("FINISHED")
+        if trouble:
+            console.note(trouble)
+
+    def close(self, state: Literal["failed", "interrupted"], status: Status) -> None:
+        """The job did not come to its end."""
+        self.remember_tracking()
+        self.folder.set_state(state)
+        self.tracker.finish(status)
+
+    @contextmanager
+    def timed(self, what: str) -> Iterator[None]:
+        """Adds the time of what is inside to the stage `what`."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[what] = self.seconds.get(what, 0.0) + time.perf_counter() - start
+
+    def finished(self) -> None:
+        """The state of a job that came to its end."""
+        self.folder.set_state("finished", seconds=round(self.seconds["in all"], 2))
+
+    def costs(self) -> list[tuple[str, str]]:
+        """Time and memory so far, in words."""
+        self.seconds["in all"] = time.perf_counter() - self._start
+        slowest = sorted(((value, name) for name, value in self.seconds.items() if name != "in all"), reverse=True)[:3]
+        parts = ", ".join(f"{name} {value:.1f} s" for value, name in slowest)
+        taken = f"; {len(self.store.taken)} taken from the cache" if self.store.taken else ""
+        memory = f"{peak_bytes() / 2**30:.1f} GiB at the peak"
+        return [("time", f"{self.seconds['in all']:.1f} s ({parts}){taken}"), ("memory", memory)]
+
+    def places(self) -> dict[str, str]:
+        """Where a reader finds the rest."""
+        places = {"report": str(self.folder.report), "log": str(self.folder.log)}
+        if not self.trial and self.sentence.tracker.kind == "mlflow":
+            uri = self.sentence.tracker.uri
+            places["tracking"] = f"{uri} (make ui, or mlflow ui --backend-store-uri {uri})"
+        return places
+
+    def add_to_ledger(self, cells: Mapping[str, str]) -> None:
+        """One line with `cells`; a trial has none."""
+        if not self.trial:
+            now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S")
+            ledger.append(LEDGER, {"when": now, "run": self.folder.name, "command": self.command, **cells})
+
+
+def peak_bytes() -> int:
+    """The most memory this process has held."""
+    scale = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale
+
+
+def environment() -> dict[str, str]:
+    """Versions and machine, for whoever repeats the run."""
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "processors": str(os.cpu_count()),
+        **{name: version(name) for name in PACKAGES},
+    }
+
+
+def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, object]:
+    flat: dict[str, object] = {}
+    for key, value in tree.items():
+        if isinstance(value, Mapping) and value:
+            flat.update(_flat(value, f"{prefix}{key}."))
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
