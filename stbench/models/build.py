@@ -34,7 +34,7 @@ def build(blueprint: Blueprint, seed: int, store: Store | None = None) -> BaseMo
     # Static embeddings come in the type they were stored in, whatever `model_kwargs` say.
     model: BaseModel = _BUILDERS[blueprint.type](blueprint, store).float()
     if blueprint.base.architecture == "decoder":
-        ensure_padding(model)
+        ensure_padding(model, blueprint.base, blueprint.type)
     if blueprint.layers is not None:
         keep_layers(model.transformers_model, blueprint.layers)
     if blueprint.projection is not None:
@@ -70,7 +70,7 @@ def bi_encoder(base: Base, device: str, pooling: str | None = None, store: Store
         return SentenceTransformer(base.location, device=device, revision=base.revision, model_kwargs=fp32())
     model = SentenceTransformer(modules=pooled(base, pooling), device=device)
     if base.architecture == "decoder":
-        ensure_padding(model)
+        ensure_padding(model, base, "sentence_transformer")
     return model
 
 

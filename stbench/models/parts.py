@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
+from stbench.config.sentence import ModelType
 from stbench.models.base import Base
 
 if TYPE_CHECKING:
@@ -26,13 +27,10 @@ def transformer(base: Base, task: Task, **config: Any) -> Any:
     from sentence_transformers.base.modules import Transformer
 
     revision = {"revision": base.revision} if base.revision else {}
-    module = Transformer(
+    return Transformer(
         base.location, transformer_task=task, model_kwargs={**fp32(), **revision}, processor_kwargs=revision,
         config_kwargs={**revision, **config},
     )  # fmt: skip
-    if base.architecture == "decoder":
-        module.tokenizer.padding_side = padding_side(base)
-    return module
 
 
 def padding_side(base: Base) -> Literal["left", "right"]:
@@ -40,9 +38,11 @@ def padding_side(base: Base) -> Literal["left", "right"]:
     return "right" if any(name.endswith(_COUNTED_FROM_THE_LEFT) for name in base.tensors) else "left"
 
 
-def ensure_padding(model: BaseModel) -> None:
+def ensure_padding(model: BaseModel, base: Base, type_: ModelType) -> None:
     """Decoders often come without a padding token, which batches of texts and classification heads need."""
     tokenizer, config = model.tokenizer, model.config
+    if base.type != type_:
+        tokenizer.padding_side = padding_side(base)
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
     if config is not None and config.get_text_config().pad_token_id is None:

@@ -42,6 +42,16 @@ def test_a_half_precision_checkpoint_is_built_in_fp32(tiny: Tiny, type_: ModelTy
     assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
 
 
+@pytest.mark.parametrize("type_", TYPES)
+def test_a_bfloat16_checkpoint_is_built_in_fp32(tiny: Tiny, tmp_path: Path, type_: ModelType) -> None:
+    import torch
+
+    build(blueprint(type_, tiny.masked), seed=1).bfloat16().save_pretrained(str(tmp_path / "model"))
+    assert based(tmp_path / "model").stored == "BF16"
+    model = build(blueprint(type_, tmp_path / "model"), seed=1)
+    assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
+
+
 def test_static_embeddings_stored_as_fp16_are_built_in_fp32(tiny: Tiny) -> None:
     import torch
 
