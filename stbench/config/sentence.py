@@ -260,6 +260,12 @@ class Evaluator(Group):
     """Candidates a query, where the data has none of its own; null: 10."""
     batch_size: int | None = Field(default=None, ge=1)
     """Texts at a time; null: 64."""
+    bm25: bool = True
+    """Whether BM25 is scored beside every retrieval."""
+    language: str = "en"
+    """Of the texts, for BM25: its stemmer and stop words."""
+    fusion: Annotated[Literal["auto", "on", "off"], BeforeValidator(_as_switch)] = "auto"
+    """Whether the model's ranking is scored fused with BM25's too; auto: wherever BM25 is."""
     selection_documents: int | None = Field(default=2000, ge=1)
     """Documents of a collection that the selection queries search, the relevant ones among them; null: all."""
 

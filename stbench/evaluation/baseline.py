@@ -63,6 +63,7 @@ def _key(plan: Plan, name: str, judged: object) -> str:
         [dict(evaluator.arguments), [step.name for step in evaluator.steps.get(name, ())]],
         weights_digest(plan.data.miner) if plan.data.miner else None,
         judged,
+        [evaluator.bm25, evaluator.fusion],
         [
             __version__,
             torch.__version__,

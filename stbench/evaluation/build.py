@@ -11,6 +11,7 @@ from stbench.cache import Store
 from stbench.config.sentence import ModelType
 from stbench.data.collection import Collection
 from stbench.data.convert import convert
+from stbench.evaluation.bm25 import NAME, rankings_of
 from stbench.evaluation.duplicates import per_duplicate
 from stbench.evaluation.inputs import INPUTS, Means
 from stbench.evaluation.pairs import per_pair, per_prediction
@@ -73,6 +74,10 @@ def build_evaluator(
     evaluator.sample_ids = inputs.ids
     evaluator.work = inputs.texts
     evaluator.collection = inputs.collection
+    evaluator.references = {}
+    if plan.bm25 is not None and inputs.collection is not None and plan.kind == "retrieval":
+        rankings = rankings_of(inputs.collection, evaluator.depth, plan.bm25, store)  # type: ignore[attr-defined]
+        evaluator.refer_to(NAME, rankings, plan.fusion)  # type: ignore[attr-defined]
     return evaluator
 
 

@@ -19,7 +19,7 @@ def evaluate(model: Any, evaluator: Recorder, plan: EvaluatorPlan, first_stage: 
     """Scores of `model`; `first_stage` names the retriever whose order the library scored beside it."""
     start = time.perf_counter()
     metrics = evaluator(model)
-    references = {
+    references = dict(evaluator.references) | {
         f"{first_stage}, not reranked": value
         for key, value in metrics.items()
         if first_stage and is_reference(key) and key.endswith(plan.metric)

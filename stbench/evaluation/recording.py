@@ -41,6 +41,8 @@ class Recorder(Protocol):
     batch_size: int
     work: int
     collection: Collection | None
+    references: dict[str, float]
+    """Scores of other systems on the same samples, by name."""
 
     def __call__(self, model: Any, *args: Any, **kwargs: Any) -> dict[str, float]: ...
 
@@ -66,6 +68,7 @@ def recording(base: type[BaseEvaluator]) -> type[Any]:
         autocast_mode: Mode = "fp32"
         work: int = 0
         collection: Collection | None = None
+        references: dict[str, float]
 
         def __call__(self, model: Any, *args: Any, **kwargs: Any) -> dict[str, float]:
             self.outcomes = {}

@@ -11,6 +11,7 @@ from stbench.plan.collections import explain_collection
 from stbench.plan.decide import Defaults
 from stbench.plan.explain_model import explain_model
 from stbench.plan.plan import DataPlan, Decision, EvaluatorPlan, LossPlan, ModifierPlan, TrainingPlan
+from stbench.plan.references import explain_references
 
 
 def explain(
@@ -30,6 +31,7 @@ def explain(
     yield from _loss(loss, blueprint)
     yield Decision("evaluator", f"{evaluator.cls}", _evaluator_why(chosen, evaluator, data))
     yield Decision("metric", evaluator.metric, "decides the checkpoint (selection split) and the verdict (test split)")
+    yield from explain_references(evaluator)
     yield from _training(sentence, training, defaults)
     mode, why, device = precision
     yield Decision("device", blueprint.device, device)

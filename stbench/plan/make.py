@@ -24,6 +24,7 @@ from stbench.plan.evaluators import choose_evaluator
 from stbench.plan.explain import explain
 from stbench.plan.hardware import choose_device, choose_precision
 from stbench.plan.plan import DataPlan, EvaluatorPlan, LossPlan, ModifierPlan, Plan, TeacherPlan, TrainingPlan
+from stbench.plan.references import with_references
 from stbench.plan.rules import Draft, problems, steps_to
 
 
@@ -41,7 +42,13 @@ def make_plan(sentence: Sentence, chosen: Mapping[str, str], run: str, store: St
     device, device_problem = choose_device(sentence.hardware)
     precision, why, precision_problem = choose_precision(sentence.precision, device, base.architecture == "static")
     evaluator, evaluator_problems = choose_evaluator(sentence, mapped, chosen["evaluator"])
-    found = [*problems(draft), *filter(None, (device_problem, precision_problem)), *evaluator_problems]
+    evaluator, reference_problems = with_references(evaluator, sentence)
+    found = [
+        *problems(draft),
+        *filter(None, (device_problem, precision_problem)),
+        *evaluator_problems,
+        *reference_problems,
+    ]
     if found or draft.loss is None or evaluator is None:
         raise Refused(*found)
 

@@ -104,6 +104,10 @@ class EvaluatorPlan:
     greater_is_better: bool = True
     first_stage: bool = False
     """Whether the miner has to find the candidates, since the rows bring none along."""
+    bm25: str | None = None
+    """The language of the texts, where BM25 is scored beside the model."""
+    fusion: bool = False
+    """Whether the model's ranking fused with BM25's is scored too."""
 
 
 @dataclass(frozen=True)

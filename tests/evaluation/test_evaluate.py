@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -21,6 +21,7 @@ class Recorded:
 
     primary_metric = "test_ndcg@10"
     greater_is_better = True
+    references: ClassVar[dict[str, float]] = {"BM25": 0.3}
 
     def __init__(self) -> None:
         self.outcomes = {"id": np.array(["a", "b"]), "value": np.array([0.5, 1.0])}
@@ -37,13 +38,13 @@ def test_scores_are_plain_numbers_with_their_samples() -> None:
     assert (scores.primary, scores.score, scores.statistic) == ("test_ndcg@10", 0.75, "mean")
     assert {type(value) for value in scores.metrics.values()} == {float}
     assert scores.samples["value"].tolist() == [0.5, 1.0]
-    assert scores.references == {}
+    assert scores.references == {"BM25": 0.3}
     assert scores.seconds >= 0
 
 
 def test_the_order_of_the_first_stage_is_a_reference_under_its_name() -> None:
     scores = evaluate("a model", Recorded(), RERANKING, "wordllama")  # type: ignore[arg-type]
-    assert scores.references == {"wordllama, not reranked": 0.4}
+    assert scores.references == {"BM25": 0.3, "wordllama, not reranked": 0.4}
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from small_collection import documents, judgements, queries
 from stbench.cache import Store
 from stbench.data.collection import Collection, joined
 from stbench.evaluation import inputs
+from stbench.evaluation.bm25 import rankings_of
 from stbench.evaluation.build import build_evaluator
 from stbench.plan.plan import EvaluatorPlan
 
@@ -150,3 +151,41 @@ def test_another_cut_off_is_weighed_too(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_a_chunk_and_its_scores_stay_small(type_: Any, queries: int, size: int) -> None:
     assert inputs.chunk_size(type_, queries) == size
+
+
+def references(tmp_path: Path, fusion: bool = True) -> dict[str, float]:
+    plan = EvaluatorPlan(
+        "retrieval", "retrieval", "InformationRetrievalEvaluator", "ndcg@10", "mean", 10, 4, bm25="en", fusion=fusion
+    )
+    found = build_evaluator(
+        plan, "sentence_transformer", None, "test", "fp32", None, Store(tmp_path, "off"), binary()  # type: ignore[arg-type]
+    )  # fmt: skip
+    found(Words())
+    return dict(found.references)
+
+
+def test_bm25_and_the_fusion_with_it_are_judged_as_the_model_is(tmp_path: Path) -> None:
+    """The same queries, documents and metric, checked against the library's evaluator of fused rankings."""
+    from sentence_transformers.sparse_encoder.evaluation import ReciprocalRankFusionEvaluator
+
+    collection, model = binary(), Words()
+    lexical = rankings_of(collection, 100, "en", Store(tmp_path, "off"))
+    scores = model.similarity(
+        model.encode_query(list(collection.queries.values())), model.encode_document(list(CORPUS.values()))
+    ).tolist()
+    own = {
+        query: [key for _, key in sorted(zip([-score for score in row], CORPUS, strict=True))]
+        for query, row in zip(collection.queries, scores, strict=True)
+    }
+    samples = [
+        [
+            {"query_id": query, "query": query, "positive": list(collection.relevant[query]), "documents": ranks[query]}
+            for query in collection.queries
+        ]
+        for ranks in (own, lexical)
+    ]
+    expected = ReciprocalRankFusionEvaluator(*samples, write_csv=False)()
+    found = references(tmp_path)
+    assert found["BM25"] == pytest.approx(expected["sparse_ndcg@10"], abs=1e-9)
+    assert found["fused with BM25"] == pytest.approx(expected["ndcg@10"], abs=1e-9)
+    assert references(tmp_path, fusion=False).keys() == {"BM25"}
