@@ -184,8 +184,12 @@ def test_bm25_and_the_fusion_with_it_are_judged_as_the_model_is(tmp_path: Path) 
         ]
         for ranks in (own, lexical)
     ]
-    expected = ReciprocalRankFusionEvaluator(*samples, write_csv=False)()
     found = references(tmp_path)
-    assert found["BM25"] == pytest.approx(expected["sparse_ndcg@10"], abs=1e-9)
+    expected = ReciprocalRankFusionEvaluator(*samples, write_csv=False)()
     assert found["fused with BM25"] == pytest.approx(expected["ndcg@10"], abs=1e-9)
+    for sample in samples[1]:
+        # The library puts what a list lacks at its end, which is among the first ten of a short one.
+        sample["documents"] = [*sample["documents"], *(f"none {rank}" for rank in range(10))]
+    expected = ReciprocalRankFusionEvaluator(*samples, write_csv=False)()
+    assert found["BM25"] == pytest.approx(expected["sparse_ndcg@10"], abs=1e-9)
     assert references(tmp_path, fusion=False).keys() == {"BM25"}
