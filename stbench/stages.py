@@ -66,23 +66,23 @@ class Stages:
         return splits
 
     def evaluators(self, splits: Splits) -> dict[str, Recorder]:
-        from stbench.evaluation.baseline import SPLITS
+        from stbench.evaluation.baseline import judges
         from stbench.evaluation.build import build_evaluator
 
         plan = self._plan
         with self._timed("evaluators"), console.progress("preparing evaluation"):
             return {
                 name: build_evaluator(
-                    plan.evaluator,
+                    evaluator,
                     plan.blueprint.type,
-                    getattr(splits, name),
-                    name,
+                    getattr(splits, split),
+                    split,
                     plan.precision,
                     self._miner,
                     self._store,
-                    splits.collections.get(name),
+                    splits.collections.get(split),
                 )
-                for name in SPLITS
+                for name, (split, evaluator) in judges(plan).items()
             }
 
     def baseline(self, splits: Splits, evaluators: Mapping[str, Recorder]) -> dict[str, Scores]:
@@ -126,21 +126,21 @@ class Stages:
         console.say(f"training: {trained.last_step:,} steps, best at step {trained.best_step} ({seconds:.1f} s)")
         return trained
 
-    def final(self, evaluators: Mapping[str, Recorder]) -> Scores:
+    def final(self, evaluators: Mapping[str, Recorder]) -> dict[str, Scores]:
         from stbench.evaluation.baseline import final
 
         with (
             self._timed("final score"),
             console.progress("scoring the best checkpoint") as advance,
-            self._watching(advance, [evaluators["test"]]),
+            self._watching(advance, [one for name, one in evaluators.items() if name != "validation"]),
         ):
-            return final(self._plan, evaluators["test"], self._model)
+            return final(self._plan, evaluators, self._model)
 
-    def verdict(self, baseline: Mapping[str, Scores], final: Scores, sentence: Sentence) -> Verdict:
-        dims = active_dims(final)
+    def verdict(self, baseline: Mapping[str, Scores], final: Mapping[str, Scores], sentence: Sentence) -> Verdict:
+        dims = active_dims(final["test"])
         with self._timed("verdict"):
             return judge(
-                baseline["test"], final, min_effect=sentence.verdict.min_effect, resamples=sentence.verdict.resamples,
+                baseline["test"], final["test"], min_effect=sentence.verdict.min_effect, resamples=sentence.verdict.resamples,
                 seed=sentence.seed, collapsed=_collapsed(dims), extras=dims,
             )  # fmt: skip
 

@@ -266,6 +266,8 @@ class Evaluator(Group):
     """Of the texts, for BM25: its stemmer and stop words."""
     fusion: Annotated[Literal["auto", "on", "off"], BeforeValidator(_as_switch)] = "auto"
     """Whether the model's ranking is scored fused with BM25's too; auto: wherever BM25 is."""
+    also: Annotated[list[str], BeforeValidator(_as_list)] = []
+    """Evaluators that are reported beside it, and never decide."""
     selection_documents: int | None = Field(default=2000, ge=1)
     """Documents of a collection that the selection queries search, the relevant ones among them; null: all."""
 

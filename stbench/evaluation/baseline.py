@@ -11,27 +11,40 @@ from stbench.evaluation.evaluate import cached, evaluate
 from stbench.evaluation.recording import Recorder
 from stbench.evaluation.scores import Scores
 from stbench.models.digest import weights_digest
-from stbench.plan.plan import Plan
+from stbench.plan.plan import EvaluatorPlan, Plan
 
 SPLITS = ("validation", "test")
+ALSO = "also "
+"""Begins the name of what is reported and does not decide."""
+
+
+def judges(plan: Plan) -> dict[str, tuple[str, EvaluatorPlan]]:
+    """Every evaluation by its name: split and evaluator. Those called as the splits decide, the others are reported."""
+    deciding = {name: (name, plan.evaluator) for name in SPLITS}
+    return {**deciding, **{f"{ALSO}{one.name}": ("test", one) for one in plan.evaluator.also}}
 
 
 def untouched(
     plan: Plan, splits: Splits, evaluators: Mapping[str, Recorder], model: Callable[[], Any], store: Store
 ) -> dict[str, Scores]:
-    """Scores of the untouched model on selection and test split; `model()` is asked for only where the cache is empty."""
+    """Scores of the untouched model by each evaluator; `model()` is asked for only where the cache is empty."""
     return {
         name: cached(
             store,
-            _key(plan, name, _judged(splits, name)),
-            lambda name=name: evaluate(model(), evaluators[name], plan.evaluator, _first_stage(plan)),
+            _key(plan, split, evaluator, _judged(splits, split)),
+            lambda name=name, evaluator=evaluator: evaluate(model(), evaluators[name], evaluator, _first_stage(plan)),
         )
-        for name in SPLITS
+        for name, (split, evaluator) in judges(plan).items()
     }
 
 
-def final(plan: Plan, evaluator: Recorder, model: Any) -> Scores:
-    return evaluate(model, evaluator, plan.evaluator, _first_stage(plan))
+def final(plan: Plan, evaluators: Mapping[str, Recorder], model: Any) -> dict[str, Scores]:
+    """Scores of the trained model by each evaluator of the test split."""
+    return {
+        name: evaluate(model, evaluators[name], evaluator, _first_stage(plan))
+        for name, (split, evaluator) in judges(plan).items()
+        if split == "test"
+    }
 
 
 def _first_stage(plan: Plan) -> str:
@@ -46,7 +59,7 @@ def _judged(splits: Splits, name: str) -> object:
     return [rows.column_names, [list(row.values()) for row in rows]]
 
 
-def _key(plan: Plan, name: str, judged: object) -> str:
+def _key(plan: Plan, name: str, evaluator: EvaluatorPlan, judged: object) -> str:
     """Everything that could change the score: weights, architecture, new heads (by seed), data, evaluator, precision, versions."""
     import sentence_transformers
     import torch
@@ -54,7 +67,7 @@ def _key(plan: Plan, name: str, judged: object) -> str:
 
     from stbench import __version__
 
-    blueprint, evaluator = plan.blueprint, plan.evaluator
+    blueprint = plan.blueprint
     return key_of(
         name,
         weights_digest(blueprint.base),

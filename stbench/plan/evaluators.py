@@ -4,47 +4,82 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
-from stbench.config.discovery import load
-from stbench.config.sentence import Evaluator, Sentence, Shape, Statistic
+from stbench.config.aliases import by_class
+from stbench.config.discovery import choices, load
+from stbench.config.sentence import Evaluator, ModelType, Sentence, Shape, Statistic
 from stbench.config.suggest import did_you_mean
 from stbench.data.roles import Mapped
 from stbench.data.shapes import Conversion, path
 from stbench.errors import Problem
 from stbench.plan.plan import EvaluatorPlan
 
-JUDGED = ("test", "validation")
-"""The rows that give the verdict, and those that choose the checkpoint."""
 BARE: tuple[Shape, ...] = ("pair", "labeled_text")
 """Shapes that bring no irrelevant documents along."""
+_ALSO = "evaluator.also=[{}]"
 _CUT = re.compile(r"(.+@)([1-9]\d*)")
 
 
 def choose_evaluator(
     sentence: Sentence, mapped: Mapping[str, Mapped], name: str
 ) -> tuple[EvaluatorPlan | None, list[Problem]]:
-    """The evaluator called `name` as it judges the held-out rows, or what keeps it from that."""
+    """The evaluator called `name` as it judges the held-out rows, with those reported beside it; or what keeps it from that."""
     type_, choice, shapes = sentence.model.type, sentence.evaluator, _shapes(mapped)
+    also, problems = _also(sentence, shapes["test"])
     if choice.kind == "auto":
         decided = choice.choose.get(type_, {}).get(shapes["test"])
         if decided is None:
             mend = "dataset.test=FILE with another shape, or another model type"
             what = f"no evaluator of a {type_} reads {shapes['test']} rows"
-            return None, [Problem(what, "evaluator=auto", mend)]
+            return None, [Problem(what, "evaluator=auto", mend), *problems]
         name, choice = decided, _decided(decided, choice)
+    found = _planned(name, choice, type_, shapes, f"evaluator={name}")
+    if isinstance(found, Problem) or problems:
+        return None, [*([found] if isinstance(found, Problem) else []), *problems]
+    return replace(found, also=tuple(one for one in also if one.name != name)), []
+
+
+def _planned(
+    name: str, choice: Evaluator, type_: ModelType, shapes: Mapping[str, Shape], where: str
+) -> EvaluatorPlan | Problem:
     steps = _steps(shapes, choice)
     if type_ not in choice.classes or steps is None:
-        return None, [_unfit(name, choice, sentence, shapes)]
+        return _unfit(choice, type_, shapes, where)
     metric = choice.metric or ""
     statistic = statistic_of(metric, choice.metrics)
     if statistic is None:
-        return None, [_no_metric(metric, choice)]
+        return _no_metric(metric, choice)
     return EvaluatorPlan(
         name=name, kind=choice.kind, cls=choice.classes[type_], metric=metric, statistic=statistic,
         depth=choice.depth or 10, batch_size=choice.batch_size or 64, arguments=cutoffs(choice.kind, metric),
         steps=steps, greater_is_better=metric not in choice.lower_is_better,
         first_stage=choice.kind == "reranking" and any(shape in BARE for shape in _read(shapes, steps)),
-    ), []  # fmt: skip
+    )  # fmt: skip
+
+
+def _also(sentence: Sentence, shape: Shape) -> tuple[list[EvaluatorPlan], list[Problem]]:
+    """The evaluators that are reported beside the deciding one, on the test split alone."""
+    known = [name for name in choices()["evaluator"] if load("evaluator", name).get("kind") != "auto"]
+    names = {said: by_class("evaluator", said) for said in sentence.evaluator.also}
+    problems = [
+        Problem(f"there is no evaluator called '{said}'", f"evaluator.also={said}", did_you_mean(said, known, _ALSO))
+        for said, name in names.items()
+        if name not in known
+    ]
+    found = [
+        _planned(
+            name,
+            _decided(name, sentence.evaluator, "depth", "batch_size"),
+            sentence.model.type,
+            {"test": shape},
+            f"evaluator.also={said}",
+        )
+        for said, name in names.items()
+        if name in known
+    ]
+    problems += [one for one in found if isinstance(one, Problem)]
+    return [one for one in found if isinstance(one, EvaluatorPlan)], problems
 
 
 def _shapes(mapped: Mapping[str, Mapped]) -> dict[str, Shape]:
@@ -54,9 +89,9 @@ def _shapes(mapped: Mapping[str, Mapped]) -> dict[str, Shape]:
     return {"test": test.shape, "validation": validation.shape}
 
 
-def _decided(name: str, said: Evaluator) -> Evaluator:
-    """The evaluator that `auto` decides on, with the options that were said."""
-    given = said.model_dump(include={"depth", "batch_size", "metric"}, exclude_none=True)
+def _decided(name: str, said: Evaluator, *options: str) -> Evaluator:
+    """The evaluator called `name`, with those of the `options` that were said."""
+    given = said.model_dump(include=set(options or ("depth", "batch_size", "metric")), exclude_none=True)
     return Evaluator.model_validate({**load("evaluator", name), **given})
 
 
@@ -73,11 +108,12 @@ def _read(shapes: Mapping[str, Shape], steps: Mapping[str, Sequence[Conversion]]
     return [steps[split][-1].target if split in steps else shape for split, shape in shapes.items()]
 
 
-def _unfit(name: str, choice: Evaluator, sentence: Sentence, shapes: Mapping[str, Shape]) -> Problem:
+def _unfit(choice: Evaluator, type_: ModelType, shapes: Mapping[str, Shape], where: str) -> Problem:
     needed = f"{' or '.join(choice.classes)} with {' or '.join(choice.shapes)} rows"
-    unread = next((shapes[split] for split in JUDGED if _steps({split: shapes[split]}, choice) is None), shapes["test"])
-    mend = "validation and test rows of one shape" if len(set(shapes.values())) > 1 else "evaluator=auto"
-    return Problem(f"it judges {needed}, not {sentence.model.type} with {unread} rows", f"evaluator={name}", mend)
+    unread = next((shape for shape in shapes.values() if _steps({"test": shape}, choice) is None), shapes["test"])
+    mend = "leave it out" if where.startswith("evaluator.also") else "evaluator=auto"
+    mend = "validation and test rows of one shape" if len(set(shapes.values())) > 1 else mend
+    return Problem(f"it judges {needed}, not {type_} with {unread} rows", where, mend)
 
 
 def statistic_of(metric: str, metrics: Mapping[str, Statistic]) -> Statistic | None:

@@ -30,8 +30,13 @@ def explain(
     yield from explain_model(blueprint, data.heads["train"].count)
     yield from _loss(loss, blueprint)
     yield Decision("evaluator", f"{evaluator.cls}", _evaluator_why(chosen, evaluator, data))
+    for split, steps in evaluator.steps.items():
+        for step in steps:
+            yield Decision(f"{split} rows", f"{step.source} → {step.target}", f"{step.says}, for the evaluator")
     yield Decision("metric", evaluator.metric, "decides the checkpoint (selection split) and the verdict (test split)")
     yield from explain_references(evaluator)
+    for one in evaluator.also:
+        yield Decision("also reported", f"{one.cls}: {one.metric}", "on the test split; never decides")
     yield from _training(sentence, training, defaults)
     mode, why, device = precision
     yield Decision("device", blueprint.device, device)

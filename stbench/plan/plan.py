@@ -108,6 +108,8 @@ class EvaluatorPlan:
     """The language of the texts, where BM25 is scored beside the model."""
     fusion: bool = False
     """Whether the model's ranking fused with BM25's is scored too."""
+    also: tuple[EvaluatorPlan, ...] = ()
+    """Reported beside it on the test split, and never deciding."""
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,14 +12,15 @@ from stbench import console
 from stbench.cache import Store, key_of
 from stbench.config.sentence import Sentence
 from stbench.data.splits import anchors_of, content_hash
-from stbench.evaluation.scores import Scores, is_reference
+from stbench.evaluation.scores import Scores
 from stbench.plan.plan import Plan
+from stbench.records.beside import Beside, beside, paired_metrics
 from stbench.records.folder import RunFolder, Summary
 from stbench.records.logbook import Logbook, environment, opened
 from stbench.records.report import MetricRow, Record, SampleRow, write
 from stbench.records.tracker import NoTracker, Tracker
 from stbench.verdict.advice import Facts, advise
-from stbench.verdict.judge import Verdict, readable
+from stbench.verdict.judge import Verdict
 from stbench.verdict.line import verdict_line
 
 if TYPE_CHECKING:
@@ -86,30 +87,35 @@ class Recording:
         self,
         verdict: Verdict,
         baseline: Mapping[str, Scores],
-        final: Scores,
+        scores: Mapping[str, Scores],
         trained: Trained,
         splits: Splits,
         truncated: float,
     ) -> Summary:
-        """Writes everything, ends the tracking, adds the ledger line."""
+        """Writes everything, ends the tracking, adds the ledger line; `scores` are those of the trained model."""
+        final = scores["test"]
+        also = beside(baseline, scores, resamples=self._sentence.verdict.resamples, seed=self._sentence.seed)
         line = verdict_line(verdict, self._folder.name)
-        metrics = _paired_metrics(baseline["test"], final)
+        metrics = paired_metrics(baseline["test"], final)
         # One step on a slice says that the sentence holds together, and nothing about what to try.
         found = [] if self._trial else advise(self._facts(verdict, trained, truncated))
         advice = [(item.overrides, item.reason) for item in found]
         costs = self._book.costs()
-        self._write_results(verdict, line, baseline, final, trained, metrics)
+        self._write_results(verdict, line, baseline, final, trained, metrics, also)
         write(
-            self._report(verdict, line, baseline["test"], final, trained, splits, metrics, advice, costs),
+            self._report(verdict, line, baseline["test"], final, trained, splits, metrics, advice, costs, also),
             self._folder.report,
         )
-        self._track_end(verdict, line, final)
+        self._track_end(verdict, line, final, also)
         shutil.rmtree(self._folder.checkpoints, ignore_errors=True)
         self._book.add_to_ledger(ledger_cells(verdict))
         self._book.finished()
         return Summary(
             line=line, outcome=verdict.outcome, facts=[*self._ran(trained, splits), *costs],
-            metrics={name: pair for name, pair in metrics.items() if name.endswith(SHOWN) or len(metrics) <= 6},
+            metrics={
+                **{name: pair for name, pair in metrics.items() if name.endswith(SHOWN) or len(metrics) <= 6},
+                **{one.name: (one.baseline, one.final) for one in also},
+            },
             references=final.references, places={"model": str(self._folder.model), **self._book.places()}, advice=advice,
             settle="" if self._trial else verdict.settle,
         )  # fmt: skip
@@ -136,6 +142,7 @@ class Recording:
         final: Scores,
         trained: Trained,
         metrics: Mapping[str, tuple[float, float]],
+        also: Sequence[Beside],
     ) -> None:
         folder = self._folder
         folder.write("verdict.json", {"line": line, **verdict.as_dict()})
@@ -143,6 +150,7 @@ class Recording:
             "metrics.json",
             {
                 "test": {name: {"baseline": before, "final": after} for name, (before, after) in metrics.items()},
+                "also": {one.evaluator: one.as_dict() for one in also},
                 "selection_baseline": baseline["validation"].score,
                 "references": final.references,
                 "best_step": trained.best_step,
@@ -165,22 +173,24 @@ class Recording:
         metrics: Mapping[str, tuple[float, float]],
         advice: list[tuple[str, str]],
         costs: list[tuple[str, str]],
+        also: Sequence[Beside],
     ) -> Record:
         return Record(
             run=self._folder.name, line=line, verdict=verdict.as_dict(), command=self._command,
             facts=self._ran(trained, splits),
             metrics=[MetricRow(name, before, after) for name, (before, after) in metrics.items()],
-            references=final.references, history=trained.history, best_step=trained.best_step,
+            also=also, references=final.references, history=trained.history, best_step=trained.best_step,
             samples=_sample_rows(baseline, final, splits), advice=advice, plan=console.plan_text(self._plan),
             config=(self._folder.path / "config.yaml").read_text(encoding="utf-8"), environment=environment(),
             costs=[*costs, *((name, f"{value:.1f} s") for name, value in self.seconds.items())],
             files=["model", "metrics.json", "samples.parquet", "history.json", "config.yaml", "plan.txt"],
         )  # fmt: skip
 
-    def _track_end(self, verdict: Verdict, line: str, final: Scores) -> None:
+    def _track_end(self, verdict: Verdict, line: str, final: Scores, also: Sequence[Beside]) -> None:
         plain = {"verdict.score": verdict.score, "verdict.baseline": verdict.baseline, "verdict.delta": verdict.delta}
         interval = {"verdict.ci95_low": verdict.low, "verdict.ci95_high": verdict.high, "verdict.p": verdict.p}
-        self._tracker.log({**plain, **interval, **final.metrics}, 0)
+        others = {f"also.{one.evaluator}.{name}": after for one in also for name, (_, after) in one.metrics.items()}
+        self._tracker.log({**plain, **interval, **final.metrics, **others}, 0)
         self._folder.write("verdict.txt", line + "\n")
         for name in (
             "verdict.txt",
@@ -215,17 +225,6 @@ def ledger_cells(verdict: Verdict) -> dict[str, str]:
         "delta": f"{verdict.delta:+.4f}", "ci95": f"[{verdict.low:+.3f},{verdict.high:+.3f}]",
         "p": f"{verdict.p:.4f}", "n": str(verdict.n), "metric": verdict.metric,
     }  # fmt: skip
-
-
-def _paired_metrics(baseline: Scores, final: Scores) -> dict[str, tuple[float, float]]:
-    """Metrics under readable names, the deciding one first."""
-    names = [final.primary, *(key for key in final.metrics if key != final.primary)]
-    own = [key for key in names if key in baseline.metrics and not is_reference(key)]
-    found: dict[str, tuple[float, float]] = {}
-    for key in own:
-        # Several data sets have metrics of one name: the deciding one takes it, the others keep theirs in full.
-        found.setdefault(key if readable(key) in found else readable(key), (baseline.metrics[key], final.metrics[key]))
-    return found
 
 
 def _write_samples(baseline: Scores, final: Scores, path: Path) -> None:

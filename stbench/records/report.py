@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from stbench.records.beside import Beside
+
 SHOWN_SAMPLES = 10
 """Wins and losses that are told one by one."""
 LONGEST_TEXT = 600
@@ -81,6 +83,8 @@ class Record:
     command: str
     facts: Sequence[tuple[str, str]] = ()
     metrics: Sequence[MetricRow] = ()
+    also: Sequence[Beside] = ()
+    """What evaluators beside the deciding one say."""
     references: Mapping[str, float] = field(default_factory=dict)
     """Scores of other systems on the same samples."""
     history: Sequence[Mapping[str, float]] = ()

@@ -128,6 +128,6 @@ def test_the_final_score_is_never_taken_from_the_store(plan: Plan, splits: Split
     with torch.no_grad():
         changed[0].model.embeddings.word_embeddings.weight.mul_(-1)
     evaluator = build_evaluator(plan.evaluator, "sentence_transformer", splits.test, "test", "fp32", None, store)
-    after = final(plan, evaluator, changed)
+    after = final(plan, {"test": evaluator}, changed)["test"]
     assert list(after.samples["id"]) == list(before.samples["id"])
     assert after.samples["value"].tolist() != before.samples["value"].tolist()

@@ -176,6 +176,28 @@ def test_held_out_rows_are_brought_to_the_evaluator(
     assert found == ({"test": conversions, "validation": conversions} if conversions else {})
 
 
+def test_others_are_reported_on_the_test_split_and_read_its_rows_too(planned: Planner) -> None:
+    words = ["evaluator=retrieval", "evaluator.also=[TripletEvaluator,binary,retrieval]", "evaluator.batch_size=3"]
+    plan = planned(*words, shape="n_tuple")
+    assert [(one.name, one.metric, one.batch_size) for one in plan.evaluator.also] == [
+        ("triplet", "accuracy", 3), ("binary", "ap", 3),
+    ]  # fmt: skip
+    assert [list(one.steps) for one in plan.evaluator.also] == [["test"], ["test"]]
+    assert plan.evaluator.name == "retrieval"
+    shown = [(line.what, line.value) for line in plan.decisions]
+    assert ("also reported", "TripletEvaluator: accuracy") in shown
+    assert ("metric", "ndcg@10") in shown
+
+
+def test_others_that_there_are_not_or_that_cannot_read_the_rows_are_refused_together(planned: Planner) -> None:
+    found = refusal(planned, "evaluator.also=[tripelt,similarity,auto]").problems
+    assert [problem.where for problem in found] == [
+        "evaluator.also=tripelt", "evaluator.also=auto", "evaluator.also=similarity",
+    ]  # fmt: skip
+    assert found[0].mend == "did you mean evaluator.also=[triplet]?"
+    assert "scored_pair rows, not sentence_transformer with pair rows" in found[2].what
+
+
 def test_nothing_is_mined_for_an_evaluator(planned: Planner) -> None:
     (problem,) = refusal(planned, "evaluator=triplet").problems
     assert "triplet rows, not sentence_transformer with pair rows" in problem.what
@@ -413,6 +435,7 @@ CHANGES: dict[str, tuple[Any, ...]] = {
     "evaluator.lower_is_better": (["ndcg@10"], "evaluator=retrieval"),
     "evaluator.metrics": ({"ndcg@k": "accuracy"}, "evaluator=retrieval"),
     "evaluator.classes": ({"sentence_transformer": "Other"}, "evaluator=retrieval"),
+    "evaluator.also": (["triplet"], "triplet"),
     "evaluator.depth": (5,),
     "evaluator.batch_size": (5,),
     "evaluator.bm25": (False,),

@@ -136,7 +136,9 @@ def done(record: Recording, folder: RunFolder, **more: Any) -> Summary:
     (record.model_folder / "model.safetensors").write_text("x")
     baseline, final = scores(0.25, **more), scores(0.75, **more)
     verdict = judge(baseline, final, resamples=200)
-    return record.finish(verdict, {"validation": scores(0.3), "test": baseline}, final, TRAINED, splits(), 0.0)
+    before = {"validation": scores(0.3), "test": baseline, "also triplet": scores(0.5)}
+    after = {"test": final, "also triplet": scores(0.4)}
+    return record.finish(verdict, before, after, TRAINED, splits(), 0.0)
 
 
 def test_a_run_opens_with_everything_that_repeats_it(setting: Setting, data: Mapping[str, Path]) -> None:
@@ -198,7 +200,13 @@ def test_the_ledger_gets_one_row_that_says_what_the_line_says(setting: Setting) 
 def test_the_summary_shows_metrics_that_people_know_and_where_everything_is(setting: Setting) -> None:
     with setting.opened() as record:
         summary = done(record, setting.folder, first_stage=0.4)
-    assert summary.metrics == {"cosine_ndcg@10": (0.25, 0.75), "cosine_mrr@10": (0.125, 0.375)}
+    assert summary.metrics == {
+        "cosine_ndcg@10": (0.25, 0.75), "cosine_mrr@10": (0.125, 0.375), "triplet: cosine_ndcg@10": (0.5, 0.4),
+    }  # fmt: skip
+    kept = setting.folder.read("metrics.json")["also"]["triplet"]
+    assert (kept["metric"], kept["n"]) == ("cosine_ndcg@10", N)
+    assert kept["metrics"]["cosine_mrr@10"] == {"baseline": 0.25, "final": 0.2}
+    assert "Also measured" in setting.folder.report.read_text(encoding="utf-8")
     assert summary.references == {"wordllama, not reranked": 0.4}
     assert summary.places["model"] == "experiments/a-run/model"
     assert "sqlite:///logs/mlflow.db" in summary.places["tracking"]
@@ -332,7 +340,7 @@ def test_set_level_metrics_have_samples_but_no_rows_in_the_report(setting: Setti
     with setting.opened() as record:
         record.model_folder.mkdir()
         verdict = judge(baseline, final, resamples=200)
-        record.finish(verdict, {"validation": baseline, "test": baseline}, final, TRAINED, splits(), 0.0)
+        record.finish(verdict, {"validation": baseline, "test": baseline}, {"test": final}, TRAINED, splits(), 0.0)
     columns = read_table(setting.folder.path / "samples.parquet").column_names
     assert columns == ["id", "baseline_prediction", "baseline_target", "final_prediction", "final_target"]
     assert json.loads((setting.folder.path / "verdict.json").read_text())["metric"] == "spearman_cosine"
