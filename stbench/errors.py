@@ -49,3 +49,17 @@ class Interrupted(StbenchError):
     """The run was stopped from outside and can go on later."""
 
     exit_code = 130
+
+
+def in_words(error: BaseException) -> str:
+    """An error of a library in one line, with what mends it where that is known."""
+    first = (str(error).strip().splitlines() or [""])[0]
+    said = f"{type(error).__name__}: {first}"
+    memory = isinstance(error, MemoryError) or "out of memory" in str(error) or "not enough memory" in str(error)
+    return f"{said}; {_MEMORY}" if memory else said
+
+
+_MEMORY = (
+    "lower loss.arguments.mini_batch_size first where the loss has it, then training.batch_size with"
+    " training.gradient_accumulation, then training.max_seq_length"
+)

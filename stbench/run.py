@@ -14,7 +14,7 @@ from stbench.config.check import checked
 from stbench.config.fingerprint import run_name
 from stbench.config.secrets import redacted
 from stbench.config.sentence import Sentence
-from stbench.errors import Interrupted, Refused, StbenchError
+from stbench.errors import Interrupted, Refused, StbenchError, in_words
 from stbench.records.folder import RunFolder
 from stbench.records.logs import to_file
 
@@ -43,8 +43,7 @@ def run_job(config: DictConfig, hydra: Any, words: Sequence[str]) -> int:
         console.show_failure(str(error), _told(folder))
         return error.exit_code
     except Exception as error:
-        first = (str(error).strip().splitlines() or [""])[0]
-        console.show_failure(f"{type(error).__name__}: {first}", _told(folder))
+        console.show_failure(in_words(error), _told(folder))
         return 1
 
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from stbench.records.record import Recording
     from stbench.training.train import Trained
 
+PERFECT = 0.9999
+"""A score of the untouched model that real held-out data does not give."""
 DENSEST = 1000.0
 """Mean active dimensions of documents above which a sparse model counts as collapsed into a dense one."""
 
@@ -98,6 +100,10 @@ class Stages:
         console.say(
             f"baseline: {readable(test.primary)} {test.score:.4f} on the test split ({self._record.seconds['baseline']:.1f} s)"
         )
+        if test.greater_is_better and test.score >= PERFECT:
+            console.note(
+                "a perfect score before training: held-out texts stand in the training data, or it is too easy"
+            )
         return scores
 
     def train(self, splits: Splits, evaluators: Mapping[str, Recorder], baseline: Mapping[str, Scores]) -> Trained:

@@ -33,6 +33,10 @@ def head_is_trained(type_: ModelType, architecture: str | None, base: Base) -> b
     return type_ != "multi_vector_encoder" or base.projects_tokens
 
 
+USUAL_TOKENS = 512
+"""Bases that read thousands of tokens fill the memory with padding that few texts need, unless more is asked for."""
+
+
 class Defaults:
     """Reads an option from the command line, else from what loss, base model, architecture and model type suggest."""
 
@@ -100,8 +104,8 @@ class Defaults:
         """Tokens: as asked, else what the data set suggests, within what the base model reads; None for static ones."""
         if self.base.architecture == "static":
             return None
-        asked = self._sentence.training.max_seq_length
-        most = self._sentence.base_model.max_seq_length or self.base.max_tokens
+        asked = self._sentence.training.max_seq_length or self._sentence.base_model.max_seq_length
+        most = min(self.base.max_tokens, USUAL_TOKENS) if self.base.max_tokens else None
         suggested = self._sentence.dataset.suggests.max_seq_length
         return asked or (min(suggested, most or suggested) if suggested else most)
 

@@ -10,6 +10,7 @@ from stbench.models.blueprint import Blueprint
 from stbench.plan.collections import explain_collection
 from stbench.plan.decide import Defaults
 from stbench.plan.explain_model import explain_model
+from stbench.plan.notes import notes
 from stbench.plan.plan import DataPlan, Decision, EvaluatorPlan, LossPlan, ModifierPlan, TrainingPlan
 from stbench.plan.references import explain_references
 
@@ -41,6 +42,7 @@ def explain(
     mode, why, device = precision
     yield Decision("device", blueprint.device, device)
     yield Decision("precision", mode, why)
+    yield from notes(blueprint, data, loss, training)
 
 
 def _data(chosen: Mapping[str, str], data: DataPlan) -> Iterator[Decision]:

@@ -17,7 +17,7 @@ from stbench.errors import Refused
 from stbench.models.base import Base
 from stbench.models.blueprint import Blueprint
 from stbench.models.choose import base_of, named_base
-from stbench.plan import estimate
+from stbench.plan import estimate, versions
 from stbench.plan.collections import searched
 from stbench.plan.decide import Defaults, sparse_architecture
 from stbench.plan.evaluators import choose_evaluator
@@ -33,12 +33,15 @@ def make_plan(sentence: Sentence, chosen: Mapping[str, str], run: str, store: St
 
     Raises `Refused` with everything that cannot work.
     """
+    if wrong := versions.found_here():
+        raise Refused(*wrong)
     base = base_of(chosen["base_model"], sentence.base_model)
     source = open_source(sentence.dataset, store)
     heads = {split: head(source.files(split), split) for split in source.splits}
     mapped = _map(sentence, heads, source.files("train")[0].name)
     shape = mapped["train"].shape
-    draft = Draft(sentence, dict(chosen), base, shape)
+    classes = len(mapped["train"].classes) if shape in ("class_pair", "labeled_text") else 2
+    draft = Draft(sentence, dict(chosen), base, shape, classes)
     device, device_problem = choose_device(sentence.hardware)
     precision, why, precision_problem = choose_precision(sentence.precision, device, base.architecture == "static")
     evaluator, evaluator_problems = choose_evaluator(sentence, mapped, chosen["evaluator"])

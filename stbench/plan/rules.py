@@ -26,6 +26,8 @@ class Draft:
     base: Base
     shape: Shape
     """Shape of the training rows as they come."""
+    classes: int = 2
+    """How many classes the labels have, where they have classes."""
 
     @property
     def architecture(self) -> str:
@@ -101,8 +103,14 @@ def sparse_architecture_agrees(draft: Draft) -> Iterator[Problem]:
     yield Problem(
         f"the loss '{draft.chosen['loss']}' belongs to the {belongs} architecture, the model is {draft.architecture}{why}",
         f"loss={draft.chosen['loss']} model.architecture={draft.sentence.model.architecture}",
-        f"{_named('loss', _fitting(draft))}, or model.architecture={belongs}",
+        f"{_named('loss', _fitting(draft))}, or {_ARCHITECTURES.get(belongs, '')}",
     )
+
+
+_ARCHITECTURES = {
+    "splade": "a base with a masked-LM head (base_model=bert) for model.architecture=splade",
+    "csr": "model.architecture=csr",
+}
 
 
 def loss_fits_base(draft: Draft) -> Iterator[Problem]:
@@ -123,13 +131,35 @@ def loss_fits_base(draft: Draft) -> Iterator[Problem]:
 _KINDS = {"static": "static embeddings", "encoder": "an encoder", "decoder": "a decoder"}
 
 
-def splade_needs_tokens(draft: Draft) -> Iterator[Problem]:
-    """SPLADE weighs the vocabulary by a masked-LM head, which decoders do not have."""
-    if draft.sentence.model.architecture == "splade" and draft.base.architecture == "decoder":
+def splade_needs_its_head(draft: Draft) -> Iterator[Problem]:
+    """SPLADE weighs the vocabulary by a trained masked-LM head; a new one knows no word of it."""
+    if draft.sentence.model.architecture != "splade" or draft.base.mlm_head or "SpladePooling" in draft.base.modules:
+        return
+    what = "a decoder has no masked-LM head" if draft.base.architecture == "decoder" else "it has no masked-LM head"
+    yield Problem(
+        what, f"base_model={draft.chosen['base_model']} model.architecture=splade",
+        "a base with such a head (base_model=bert), or model.architecture=csr",
+    )  # fmt: skip
+
+
+def several_classes(draft: Draft) -> Iterator[Problem]:
+    """A classifier of one class has nothing to learn, nor have triplets of one label."""
+    if draft.loss is None or draft.classes >= 2:
+        return
+    groups = draft.sampler == "group_by_label" and draft.shape == "labeled_text"
+    if groups or draft.loss.num_labels == "classes" or "num_labels" in draft.loss.fills:
         yield Problem(
-            "a decoder has no masked-LM head", f"base_model={draft.chosen['base_model']} model.architecture=splade",
-            "a base with such a head (base_model=bert), or model.architecture=csr",
+            f"the first rows hold {draft.classes} class(es), and this loss tells classes apart",
+            f"loss={draft.chosen['loss']}", "dataset.roles.label=COLUMN names the column that holds them",
         )  # fmt: skip
+
+
+def in_batch_needs_a_batch(draft: Draft) -> Iterator[Problem]:
+    """In a batch of one nothing is a negative."""
+    if draft.loss and draft.sampler == "no_duplicates" and draft.sentence.training.batch_size == 1:
+        yield Problem(
+            "a batch of one row holds no in-batch negatives", "training.batch_size=1", "training.batch_size=32"
+        )
 
 
 def data_reaches_loss(draft: Draft) -> Iterator[Problem]:
@@ -315,7 +345,9 @@ RULES: tuple[Rule, ...] = (
     base_fits_model_type,
     sparse_architecture_agrees,
     loss_fits_base,
-    splade_needs_tokens,
+    splade_needs_its_head,
+    several_classes,
+    in_batch_needs_a_batch,
     data_reaches_loss,
     teacher_is_asked,
     guide_is_used,

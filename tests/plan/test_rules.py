@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,7 @@ def test_a_loss_of_splade_alone_is_refused_for_an_auto_encoder(words: list[str],
     assert ("no masked-LM head" in problem.what) == (not words)
     assert "model.architecture=splade" in problem.mend
     assert "loss=contrastive" in problem.mend
-    assert not problems(draft("model=sparse_encoder", cached, "model.architecture=splade", base=base))
+    assert not problems(draft("model=sparse_encoder", cached, "model.architecture=splade"))
     assert not problems(draft("model=sparse_encoder", "loss=triplet", *words, base=base))
 
 
@@ -124,11 +125,32 @@ def test_each_dimension_has_one_weight(draft: Drafts) -> None:
 
 def test_splade_is_refused_for_a_decoder(draft: Drafts) -> None:
     words = ["model=sparse_encoder", "loss=contrastive"]
-    problem = only(rules.splade_needs_tokens, draft(*words, "model.architecture=splade", base=DECODER))
+    problem = only(rules.splade_needs_its_head, draft(*words, "model.architecture=splade", base=DECODER))
     assert "base_model=bert" in problem.mend
     assert "model.architecture=csr" in problem.mend
     assert not problems(draft(*words, "model.architecture=splade"))
     assert not problems(draft(*words, "model.architecture=csr", base=DECODER))
+
+
+def test_splade_is_refused_for_an_encoder_without_its_head(draft: Drafts) -> None:
+    words = ["model=sparse_encoder", "loss=contrastive", "model.architecture=splade"]
+    assert "no masked-LM head" in only(rules.splade_needs_its_head, draft(*words, base={"mlm_head": False})).what
+
+
+def test_one_class_is_refused_where_classes_are_told_apart(draft: Drafts) -> None:
+    one = {"classes": 1}
+    found = replace(draft("model=cross_encoder", "loss=classification", shape="class_pair"), **one)
+    assert "dataset.roles.label" in only(rules.several_classes, found).mend
+    found = replace(draft("loss=BatchHardTripletLoss", shape="labeled_text"), **one)
+    assert "1 class" in only(rules.several_classes, found).what
+    assert not problems(draft("loss=BatchHardTripletLoss", shape="labeled_text"))
+
+
+def test_a_batch_of_one_is_refused_for_in_batch_negatives(draft: Drafts) -> None:
+    problem = only(rules.in_batch_needs_a_batch, draft("training.batch_size=1"))
+    assert problem.mend == "training.batch_size=32"
+    assert not problems(draft("training.batch_size=2"))
+    assert not problems(draft("loss=triplet", "training.batch_size=1", shape="triplet"))
 
 
 def test_data_that_no_conversion_brings_to_the_loss_is_refused_with_losses_that_it_feeds(draft: Drafts) -> None:
