@@ -80,7 +80,7 @@ class Stages:
                     getattr(splits, split),
                     split,
                     plan.precision,
-                    self._miner,
+                    self._retriever,
                     self._store,
                     splits.collections.get(split),
                 )
@@ -172,6 +172,17 @@ class Stages:
         from stbench.models.miner import Miner
 
         return Miner(self._plan.data.miner, self._plan.device) if self._plan.data.miner else None
+
+    @cached_property
+    def _retriever(self) -> Miner | None:
+        """The first stage of a reranker; where it is the miner too, it is loaded once."""
+        from stbench.models.miner import Miner
+
+        judges = (self._plan.evaluator, *self._plan.evaluator.also)
+        base = next((one.retriever for one in judges if one.retriever), None)
+        if base is None or base == self._plan.data.miner:
+            return self._miner if base else None
+        return Miner(base, self._plan.device)
 
     @cached_property
     def _teacher(self) -> Teacher | None:

@@ -257,9 +257,13 @@ class Evaluator(Group):
     """Metrics that count downwards."""
     classes: dict[ModelType, str] = {}
     depth: int | None = Field(default=None, ge=2)
-    """Candidates a query, where the data has none of its own; null: 10."""
+    """Candidates a query, where the data has none of its own; null: 100 out of a collection, else 10."""
     batch_size: int | None = Field(default=None, ge=1)
     """Texts at a time; null: 64."""
+    first_stage: str | None = None
+    """What finds the candidates of a reranker: bm25, or a base model; null: bm25 in a collection, else negatives.miner."""
+    add_missed: bool = False
+    """Whether relevant documents that the first stage misses are added to the candidates, instead of counting as missed."""
     bm25: bool = True
     """Whether BM25 is scored beside every retrieval."""
     language: str = "en"

@@ -32,7 +32,7 @@ def untouched(
         name: cached(
             store,
             _key(plan, split, evaluator, _judged(splits, split)),
-            lambda name=name, evaluator=evaluator: evaluate(model(), evaluators[name], evaluator, _first_stage(plan)),
+            lambda name=name, evaluator=evaluator: evaluate(model(), evaluators[name], evaluator),
         )
         for name, (split, evaluator) in judges(plan).items()
     }
@@ -41,14 +41,10 @@ def untouched(
 def final(plan: Plan, evaluators: Mapping[str, Recorder], model: Any) -> dict[str, Scores]:
     """Scores of the trained model by each evaluator of the test split."""
     return {
-        name: evaluate(model, evaluators[name], evaluator, _first_stage(plan))
+        name: evaluate(model, evaluators[name], evaluator)
         for name, (split, evaluator) in judges(plan).items()
         if split == "test"
     }
-
-
-def _first_stage(plan: Plan) -> str:
-    return plan.data.miner.name if plan.data.miner else ""
 
 
 def _judged(splits: Splits, name: str) -> object:
@@ -74,9 +70,9 @@ def _key(plan: Plan, name: str, evaluator: EvaluatorPlan, judged: object) -> str
         [blueprint.identity(), plan.precision, plan.seed],
         [evaluator.cls, evaluator.kind, evaluator.metric, evaluator.statistic, evaluator.depth, evaluator.batch_size],
         [dict(evaluator.arguments), [step.name for step in evaluator.steps.get(name, ())]],
-        weights_digest(plan.data.miner) if plan.data.miner else None,
+        weights_digest(evaluator.retriever) if evaluator.retriever else None,
         judged,
-        [evaluator.bm25, evaluator.fusion],
+        [evaluator.bm25, evaluator.fusion, evaluator.language, evaluator.first_stage, evaluator.add_missed],
         [
             __version__,
             torch.__version__,

@@ -14,9 +14,10 @@ from stbench.data.convert import convert
 from stbench.evaluation.bm25 import NAME, rankings_of
 from stbench.evaluation.duplicates import per_duplicate
 from stbench.evaluation.inputs import INPUTS, Means
+from stbench.evaluation.lists import per_list, per_reranked_list
 from stbench.evaluation.pairs import per_pair, per_prediction
 from stbench.evaluation.probe import per_probed_row
-from stbench.evaluation.ranking import per_list, per_query, per_reranked_list
+from stbench.evaluation.ranking import per_query
 from stbench.evaluation.recording import Recorder
 from stbench.evaluation.scored_lists import per_scored_list
 from stbench.evaluation.triplets import per_triplet
@@ -56,14 +57,14 @@ def build_evaluator(
     rows: Dataset,
     name: str,
     precision: Mode,
-    miner: Miner | None,
+    retriever: Miner | None,
     store: Store,
     collection: Collection | None = None,
 ) -> Recorder:
     """The evaluator of `plan` over the held-out `rows` of the split `name` (its metrics begin with that name)."""
     for step in plan.steps.get(name, ()):
         rows = convert(rows, step)
-    inputs = INPUTS[plan.kind](rows, Means(plan, type_, miner, store, collection))
+    inputs = INPUTS[plan.kind](rows, Means(plan, type_, retriever, store, collection))
     cls = recorder(plan, type_)
     given = {"name": name, "batch_size": plan.batch_size, "show_progress_bar": False, "write_csv": False}
     evaluator: Recorder = cls(**inputs.arguments, **plan.arguments, **_taken(cls, given))
@@ -74,9 +75,11 @@ def build_evaluator(
     evaluator.sample_ids = inputs.ids
     evaluator.work = inputs.texts
     evaluator.collection = inputs.collection
-    evaluator.references = {}
-    if plan.bm25 is not None and inputs.collection is not None and plan.kind == "retrieval":
-        rankings = rankings_of(inputs.collection, evaluator.depth, plan.bm25, store)  # type: ignore[attr-defined]
+    evaluator.references = dict(inputs.references)
+    if plan.kind == "reranking":
+        evaluator.add_missed = plan.add_missed  # type: ignore[attr-defined]
+    if plan.kind == "retrieval" and plan.bm25 and inputs.collection is not None:
+        rankings = rankings_of(inputs.collection, evaluator.depth, plan.language, store)  # type: ignore[attr-defined]
         evaluator.refer_to(NAME, rankings, plan.fusion)  # type: ignore[attr-defined]
     return evaluator
 

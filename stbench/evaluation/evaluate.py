@@ -11,26 +11,21 @@ import numpy as np
 
 from stbench.cache import Store
 from stbench.evaluation.recording import Recorder
-from stbench.evaluation.scores import Scores, is_reference
+from stbench.evaluation.scores import Scores
 from stbench.plan.plan import EvaluatorPlan
 
 
-def evaluate(model: Any, evaluator: Recorder, plan: EvaluatorPlan, first_stage: str = "") -> Scores:
-    """Scores of `model`; `first_stage` names the retriever whose order the library scored beside it."""
+def evaluate(model: Any, evaluator: Recorder, plan: EvaluatorPlan) -> Scores:
+    """Scores of `model`, and those of other systems that the evaluator knows."""
     start = time.perf_counter()
     metrics = evaluator(model)
-    references = dict(evaluator.references) | {
-        f"{first_stage}, not reranked": value
-        for key, value in metrics.items()
-        if first_stage and is_reference(key) and key.endswith(plan.metric)
-    }
     return Scores(
         primary=str(evaluator.primary_metric),
         metrics={key: float(value) for key, value in metrics.items()},
         statistic=plan.statistic,
         samples=dict(evaluator.outcomes),
         greater_is_better=evaluator.greater_is_better,
-        references=references,
+        references=dict(evaluator.references),
         seconds=time.perf_counter() - start,
     )
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from stbench.cache import Store
 from stbench.config.sentence import ModelType
 from stbench.data.collection import Collection
 from stbench.data.convert import listed
-from stbench.data.mining import candidates
 from stbench.data.splits import content_hash
 from stbench.evaluation.collection import collection_of
 from stbench.evaluation.duplicates import BETWEEN
+from stbench.evaluation.first_stage import documents_of, rankings, references, samples
 from stbench.evaluation.probe import labelled_texts
 from stbench.evaluation.vectors import GivenTeacher
 from stbench.models.miner import Miner
@@ -29,7 +29,8 @@ class Means:
 
     plan: EvaluatorPlan
     type: ModelType
-    miner: Miner | None
+    retriever: Miner | None
+    """The bi-encoder of the first stage; None: BM25."""
     store: Store
     collection: Collection | None = None
     """What the queries search, where it is more than the documents of the rows."""
@@ -45,6 +46,8 @@ class Inputs:
     """Texts (or pairs) that one evaluation sends through the model."""
     collection: Collection | None = None
     """What retrieval searches."""
+    references: Mapping[str, float] = field(default_factory=dict)
+    """Scores of other systems on the same samples."""
 
 
 def retrieval(rows: Dataset, means: Means) -> Inputs:
@@ -66,13 +69,25 @@ def chunk_size(type_: ModelType, queries: int) -> int:
 
 
 def reranking(rows: Dataset, means: Means) -> Inputs:
-    lists = (
-        _first_stage(collection_of(rows), means) if means.miner and _is_bare(rows.column_names) else _own_lists(rows)
-    )
-    samples = list(lists if means.type == "cross_encoder" else map(_as_negatives, lists))
-    # A positive that the first stage missed is added, so this may count a few pairs too few.
-    pairs = sum(len(sample.get("documents") or sample["positive"] + sample["negative"]) for sample in samples)
-    return Inputs({"samples": samples}, [content_hash(sample["query"]) for sample in samples], pairs)
+    """Lists of candidates: those that the first stage finds, or the rows' own."""
+    if means.plan.first_stage and (means.collection or _is_bare(rows.column_names)):
+        return _two_stages(means.collection or collection_of(rows), means)
+    lists = list(_own_lists(rows))
+    return _lists(lists, [content_hash(sample["query"]) for sample in lists], means)
+
+
+def _two_stages(found: Collection, means: Means) -> Inputs:
+    lists = list(samples(found, rankings(found, means.plan, means.retriever, means.store)))
+    inputs = _lists(lists, list(found.queries), means)
+    return replace(inputs, references=references(lists, found, means.plan, means.retriever, means.store))
+
+
+def _lists(lists: list[dict[str, Any]], ids: list[str], means: Means) -> Inputs:
+    judged = [documents_of(sample, means.plan.add_missed) for sample in lists]
+    if means.type == "cross_encoder":
+        arguments = {"samples": lists, "always_rerank_positives": means.plan.add_missed}
+        return Inputs(arguments, ids, sum(map(len, judged)))
+    return Inputs({"samples": lists}, ids, len(lists) + len({text for texts in judged for text in texts}))
 
 
 def _is_bare(columns: Iterable[str]) -> bool:
@@ -81,31 +96,14 @@ def _is_bare(columns: Iterable[str]) -> bool:
 
 
 def _own_lists(rows: Iterable[Mapping[str, Any]]) -> Iterable[dict[str, Any]]:
+    """Lists in which something is to be put in order."""
     for row in rows:
         documents, relevance = listed(row)
         positive = [text for text, value in zip(documents, relevance, strict=True) if value > 0]
         negative = [text for text, value in zip(documents, relevance, strict=True) if value <= 0]
-        if positive and negative:
-            yield {"query": row["anchor"], "positive": positive, "negative": negative}
-
-
-def _first_stage(found: Collection, means: Means) -> Iterable[dict[str, Any]]:
-    """Candidates are what the miner finds among all held-out documents; a positive it missed is ranked last."""
-    assert means.miner is not None
-    documents = list(found.corpus.values())
-    ranks = candidates(list(found.queries.values()), documents, means.plan.depth, means.miner, means.store)
-    for (key, query), hits in zip(found.queries.items(), ranks, strict=True):
-        positive = [found.corpus[document] for document in found.grades[key] if document in found.relevant[key]]
-        if positive:
-            yield {"query": query, "positive": positive, "documents": [documents[hit] for hit in hits]}
-
-
-def _as_negatives(sample: dict[str, Any]) -> dict[str, Any]:
-    """Evaluators of embeddings know no first stage: its documents are negatives, unless they are positives."""
-    if "documents" not in sample:
-        return sample
-    negative = [text for text in sample["documents"] if text not in sample["positive"]]
-    return {"query": sample["query"], "positive": sample["positive"], "negative": negative}
+        if positive and len(set(relevance)) > 1:
+            gains = dict(zip(documents, relevance, strict=True))
+            yield {"query": row["anchor"], "positive": positive, "negative": negative, "gains": gains}
 
 
 def scored_pairs(rows: Dataset, means: Means) -> Inputs:

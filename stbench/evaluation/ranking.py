@@ -1,4 +1,4 @@
-"""Rankings: the metrics of every query, whether it searches a corpus or puts a list of its own in order."""
+"""Retrieval: the metrics of every query that searches a corpus, and those of other rankings beside it."""
 
 from __future__ import annotations
 
@@ -93,73 +93,3 @@ def _ids(hits: Iterable[Any]) -> list[str]:
 
 def _as_hits(ranking: Sequence[str]) -> list[Any]:
     return [{"corpus_id": key, "score": -rank} for rank, key in enumerate(ranking)]
-
-
-def per_reranked_list(base: type[BaseEvaluator]) -> type[Any]:
-    """Lists that a cross-encoder puts in order: MRR, nDCG and AP of each."""
-
-    class PerRerankedList(recording(base)):  # type: ignore[misc]
-        def watched(self, model: Any) -> Any:
-            self._rows: list[tuple[float, float, float]] = []
-            return model
-
-        def compute_metrics(self, y_true: Any, y_pred: Any) -> tuple[float, float, float]:
-            row: tuple[float, float, float] = super().compute_metrics(y_true, y_pred)
-            self._rows.append(row)
-            return row
-
-        def kept(self, model: Any, metrics: dict[str, float]) -> None:
-            # With first-stage documents the library scores their order first, then the reranked lists.
-            reranked = np.array(self._rows[-len(self.sample_ids) :], dtype=np.float64)
-            mrr, ndcg, ap = reranked.T
-            self.outcomes.update({f"ndcg@{self.at_k}": ndcg, f"mrr@{self.at_k}": mrr, "map": ap})
-
-    return PerRerankedList
-
-
-def per_list(base: type[BaseEvaluator]) -> type[Any]:
-    """Lists put in order by the similarity of embeddings, which the library computes for one list at a time.
-
-    The similarity is the model's own, where the library would take the cosine of every model.
-    """
-
-    class PerList(recording(base)):  # type: ignore[misc]
-        samples: list[dict[str, Any]]
-        _given: dict[str, Any] | None = None
-
-        def watched(self, model: Any) -> Any:
-            self.similarity_fct = lambda query, documents: model.similarity(_batch(query), documents)
-            return model
-
-        def compute_metrics(self, model: Any) -> dict[str, float]:
-            samples, rows, start = self.samples, [], 0
-            queries = self.embed_inputs(model, [item["query"] for item in samples], "query", False)
-            texts = [text for item in samples for text in (*item["positive"], *item["negative"])]
-            documents = self.embed_inputs(model, texts, "document", False)
-            try:
-                for number, sample in enumerate(samples):
-                    end = start + len(sample["positive"]) + len(sample["negative"])
-                    self.samples = [sample]
-                    self._given = {"query": queries[number : number + 1], "document": documents[start:end]}
-                    rows.append(super().compute_metrics(model))
-                    start = end
-            finally:
-                self.samples, self._given = samples, None
-            names = {"map": "map", "mrr": f"mrr@{self.at_k}", "ndcg": f"ndcg@{self.at_k}"}
-            for short, name in names.items():
-                self.outcomes[name] = np.array([row[short] for row in rows], dtype=np.float64)
-            return {short: float(self.outcomes[name].mean()) for short, name in names.items()}
-
-        def embed_inputs(self, model: Any, sentences: Any, encode_fn_name: str = "", *args: Any, **kwargs: Any) -> Any:
-            if self._given is not None:
-                return self._given[encode_fn_name]
-            return super().embed_inputs(model, sentences, encode_fn_name, *args, **kwargs)
-
-    return PerList
-
-
-def _batch(query: Any) -> Any:
-    """A batch of one, where the library hands over a bare vector."""
-    import torch
-
-    return query.unsqueeze(0) if isinstance(query, torch.Tensor) and query.ndim == 1 else query

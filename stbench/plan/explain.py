@@ -75,7 +75,7 @@ def _data(chosen: Mapping[str, str], data: DataPlan) -> Iterator[Decision]:
         asked = f"a {data.teacher.kind}; " + (f"projected to {data.teacher.dimensions} dimensions by PCA" if data.teacher.dimensions else "its answers are kept by content")  # fmt: skip
         yield Decision("teacher", data.teacher.base.name, asked)
     if data.miner is not None:
-        yield Decision("miner", data.miner.name, "finds hard negatives and first-stage candidates")
+        yield Decision("miner", data.miner.name, "finds hard negatives")
 
 
 def _roles_why(mapped: Mapped) -> str:

@@ -45,7 +45,7 @@ def make_plan(sentence: Sentence, chosen: Mapping[str, str], run: str, store: St
     device, device_problem = choose_device(sentence.hardware)
     precision, why, precision_problem = choose_precision(sentence.precision, device, base.architecture == "static")
     evaluator, evaluator_problems = choose_evaluator(sentence, mapped, chosen["evaluator"])
-    evaluator, reference_problems = with_references(evaluator, sentence)
+    evaluator, reference_problems = with_references(evaluator, sentence, source.collection is not None, named_base)
     found = [
         *problems(draft),
         *filter(None, (device_problem, precision_problem)),
@@ -95,7 +95,6 @@ def _data(
     shape = mapped["train"].shape
     steps = steps_to(sentence, loss, shape) or []
     mines = any(step.mines for step in steps)
-    needs_miner = mines or evaluator.first_stage
     chosen, training = sentence.negatives, sentence.training
     target = steps[-1].target if steps else shape
     return DataPlan(
@@ -109,7 +108,7 @@ def _data(
             defaults.num_negatives(target), chosen.range_min, chosen.range_max, chosen.sampling,
             chosen.relative_margin, chosen.max_score, sentence.seed, chosen.absolute_margin, chosen.min_score,
         ) if mines else None,
-        miner=named_base(chosen.miner, "negatives.miner") if needs_miner else None,
+        miner=named_base(chosen.miner, "negatives.miner") if mines else None,
         searched=searched(sentence, source, store),
         seed=sentence.seed,
         teacher=_teacher(sentence, defaults.base) if any(step.asks_teacher for step in steps) else None,

@@ -103,13 +103,23 @@ class EvaluatorPlan:
     """What brings the rows of a split into a shape that it reads."""
     greater_is_better: bool = True
     first_stage: bool = False
-    """Whether the miner has to find the candidates, since the rows bring none along."""
-    bm25: str | None = None
-    """The language of the texts, where BM25 is scored beside the model."""
+    """Whether candidates have to be found, since the rows bring none along."""
+    retriever: Base | None = None
+    """The bi-encoder that finds them; None: BM25 does."""
+    add_missed: bool = False
+    """Whether relevant documents that it misses are added to the candidates; otherwise they count as missed."""
+    bm25: bool = False
+    """Whether BM25 is scored beside the model."""
+    language: str = "en"
+    """Of the texts, for BM25."""
     fusion: bool = False
     """Whether the model's ranking fused with BM25's is scored too."""
     also: tuple[EvaluatorPlan, ...] = ()
     """Reported beside it on the test split, and never deciding."""
+
+    @property
+    def first_stage_name(self) -> str:
+        return self.retriever.name if self.retriever else "BM25"
 
 
 @dataclass(frozen=True)

@@ -1,37 +1,76 @@
-"""What is scored beside the model on the same queries, for comparison."""
+"""What finds a reranker's candidates, and what is scored beside the model on the same queries, for comparison."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
-from stbench.config.sentence import Sentence
+from stbench.config.sentence import Evaluator, Sentence
 from stbench.errors import Problem
-from stbench.evaluation.bm25 import describe
+from stbench.evaluation import bm25
+from stbench.models.base import Base
 from stbench.plan.plan import Decision, EvaluatorPlan
 
+LEXICAL = "bm25"
+"""How the sentence calls it."""
 
-def with_references(evaluator: EvaluatorPlan | None, sentence: Sentence) -> tuple[EvaluatorPlan | None, list[Problem]]:
-    """`evaluator` with BM25 and the fusion with it as they were said, or what keeps them from being scored."""
+
+def with_references(
+    evaluator: EvaluatorPlan | None, sentence: Sentence, collection: bool, base_named: Callable[[str, str], Base]
+) -> tuple[EvaluatorPlan | None, list[Problem]]:
+    """`evaluator` with its first stage, BM25 and the fusion with it as they were said, or what keeps them from being.
+
+    `collection`: whether the queries search one. Raises `Refused` for a first stage that there is not.
+    """
     if evaluator is None:
         return None, []
-    choice = sentence.evaluator
-    retrieves = evaluator.kind == "retrieval"
-    problems = []
-    if choice.fusion == "on" and not retrieves:
-        what = f"evaluator={evaluator.name} searches no corpus, so there is no ranking to fuse with BM25's"
-        problems.append(Problem(what, "evaluator.fusion=on", "evaluator.fusion=auto, or evaluator=retrieval"))
-    elif choice.fusion == "on" and not choice.bm25:
-        problems.append(Problem("there is no BM25 to fuse with", "evaluator.fusion=on", "evaluator.bm25=true"))
-    scored = retrieves and choice.bm25
+    every = (evaluator, *evaluator.also)
+    problems = list(_problems(every, sentence.evaluator))
+    if problems:
+        return evaluator, problems
+    first, *also = (_with(one, sentence, collection, base_named) for one in every)
+    return replace(first, also=tuple(also)), []
+
+
+def _with(
+    evaluator: EvaluatorPlan, sentence: Sentence, collection: bool, base_named: Callable[[str, str], Base]
+) -> EvaluatorPlan:
+    choice, retrieves = sentence.evaluator, evaluator.kind == "retrieval"
+    usual = LEXICAL if collection else sentence.negatives.miner
+    first = (choice.first_stage or usual) if evaluator.first_stage else LEXICAL
+    option = "evaluator.first_stage" if choice.first_stage else "negatives.miner"
+    scored = choice.bm25 and (retrieves or first != LEXICAL)
     return replace(
-        evaluator, bm25=choice.language if scored else None, fusion=scored and choice.fusion != "off"
-    ), problems
+        evaluator,
+        retriever=base_named(first, option) if first != LEXICAL else None,
+        depth=choice.depth or (100 if collection else evaluator.depth),
+        add_missed=choice.add_missed, bm25=scored, language=choice.language,
+        fusion=scored and retrieves and choice.fusion != "off",
+    )  # fmt: skip
+
+
+def _problems(every: Sequence[EvaluatorPlan], choice: Evaluator) -> Iterator[Problem]:
+    kinds = [one.kind for one in every]
+    said = {"evaluator.first_stage": choice.first_stage, "evaluator.add_missed": choice.add_missed}
+    for option, value in said.items():
+        if value and not any(one.first_stage for one in every):
+            why = "the rows bring theirs along" if "reranking" in kinds else "nothing is reranked"
+            mend = "leave it out, or evaluator=reranking with pairs"
+            yield Problem(f"no candidates have to be found: {why}", f"{option}={str(value).lower()}", mend)
+    if choice.fusion == "on" and "retrieval" not in kinds:
+        what = f"evaluator={every[0].name} searches no corpus, so there is no ranking to fuse with BM25's"
+        yield Problem(what, "evaluator.fusion=on", "evaluator.fusion=auto, or evaluator=retrieval")
+    elif choice.fusion == "on" and not choice.bm25:
+        yield Problem("there is no BM25 to fuse with", "evaluator.fusion=on", "evaluator.bm25=true")
 
 
 def explain_references(evaluator: EvaluatorPlan) -> Iterator[Decision]:
     """Lines of the plan."""
-    if evaluator.bm25 is not None:
+    if evaluator.first_stage:
+        missed = "added to them" if evaluator.add_missed else "missed: it counts as not found"
+        found = f"first {evaluator.depth} of {evaluator.first_stage_name}"
+        yield Decision("candidates", found, f"a relevant document that is not among them is {missed}")
+    if evaluator.bm25:
         fused = ", and the model's ranking fused with it" if evaluator.fusion else ""
-        why = f"bm25s, {describe(evaluator.bm25)} (evaluator.language); evaluator.bm25=false leaves it out"
-        yield Decision("reference", f"BM25{fused}", why)
+        why = f"{bm25.describe(evaluator.language)} (evaluator.language); evaluator.bm25=false leaves it out"
+        yield Decision("reference", f"{bm25.NAME}{fused}", why)

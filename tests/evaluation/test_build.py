@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
 from stbench.cache import Store
@@ -23,7 +25,11 @@ def built(
 ) -> Any:
     from datasets import Dataset
 
-    plan = EvaluatorPlan(kind, kind, cls, "", "mean", depth=more.pop("depth", 10), batch_size=7)
+    first_stage = more.get("miner") is not None
+    plan = EvaluatorPlan(
+        kind, kind, cls, "ndcg@10", "mean", depth=more.pop("depth", 10), batch_size=7, first_stage=first_stage,
+        retriever=more.pop("retriever", None),
+    )  # fmt: skip
     given = {"miner": None, "store": Store(Path("unused"), "off"), **more}
     return build_evaluator(
         plan, type_, Dataset.from_dict(columns), "validation", "fp32", given["miner"], given["store"]
@@ -64,24 +70,30 @@ def test_lists_say_what_is_relevant_and_a_query_without_any_is_not_asked() -> No
 
 def test_own_lists_of_a_reranker_need_both_kinds_of_documents() -> None:
     lists = {
-        "anchor": [A, B, C],
-        "documents": [["two", "x"], ["y", "z"], ["four", "five"]],
-        "relevance": [[1, 0], [0, 0], [1, 1]],
+        "anchor": [A, B, C, "how often?"],
+        "documents": [["two", "x"], ["y", "z"], ["four", "five"], ["once", "twice"]],
+        "relevance": [[1, 0], [0, 0], [1, 1], [1, 3]],
     }
     found = built("reranking", "CrossEncoderRerankingEvaluator", lists, "cross_encoder")
-    assert found.samples == [{"query": A, "positive": ["two"], "negative": ["x"]}]
-    assert found.sample_ids == [content_hash(A)]
+    assert [(sample["query"], sample["positive"], sample["negative"], sample["gains"]) for sample in found.samples] == [
+        (A, ["two"], ["x"], {"two": 1, "x": 0}),
+        ("how often?", ["once", "twice"], [], {"once": 1, "twice": 3}),
+    ]
+    assert found.sample_ids == [content_hash(A), content_hash("how often?")]
 
 
 def test_pairs_are_reranked_from_what_the_first_stage_finds() -> None:
-    miner = Alphabet()
     columns = {"anchor": [A, B, A], "positive": ["a", "c", "d"]}
-    found = built("reranking", "CrossEncoderRerankingEvaluator", columns, "cross_encoder", miner=miner, depth=2)
-    assert found.samples == [
-        {"query": A, "positive": ["a", "d"], "documents": ["a", "c"]},
-        {"query": B, "positive": ["c"], "documents": ["a", "c"]},
+    given = {"miner": Alphabet(), "retriever": SimpleNamespace(name="alphabet"), "depth": 2}
+    found = built("reranking", "CrossEncoderRerankingEvaluator", columns, "cross_encoder", **given)
+    assert [(sample["query"], sample["positive"], sample["documents"]) for sample in found.samples] == [
+        (A, ["a", "d"], ["a", "c"]),
+        (B, ["c"], ["a", "c"]),
     ]
     assert found.sample_ids == [content_hash(A), content_hash(B)]
+    assert found.work == 4
+    best = 1 / (1 + 1 / np.log2(3))
+    assert found.references == {"alphabet, not reranked": pytest.approx((best + 1 / np.log2(3)) / 2)}
 
 
 class Alphabet:

@@ -42,11 +42,6 @@ def test_scores_are_plain_numbers_with_their_samples() -> None:
     assert scores.seconds >= 0
 
 
-def test_the_order_of_the_first_stage_is_a_reference_under_its_name() -> None:
-    scores = evaluate("a model", Recorded(), RERANKING, "wordllama")  # type: ignore[arg-type]
-    assert scores.references == {"BM25": 0.3, "wordllama, not reranked": 0.4}
-
-
 @pytest.fixture
 def scores() -> Scores:
     return Scores(

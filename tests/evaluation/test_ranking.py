@@ -155,7 +155,7 @@ def test_a_chunk_and_its_scores_stay_small(type_: Any, queries: int, size: int) 
 
 def references(tmp_path: Path, fusion: bool = True) -> dict[str, float]:
     plan = EvaluatorPlan(
-        "retrieval", "retrieval", "InformationRetrievalEvaluator", "ndcg@10", "mean", 10, 4, bm25="en", fusion=fusion
+        "retrieval", "retrieval", "InformationRetrievalEvaluator", "ndcg@10", "mean", 10, 4, bm25=True, fusion=fusion
     )
     found = build_evaluator(
         plan, "sentence_transformer", None, "test", "fp32", None, Store(tmp_path, "off"), binary()  # type: ignore[arg-type]

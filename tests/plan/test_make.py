@@ -166,9 +166,9 @@ def test_the_evaluator_follows_model_type_and_held_out_rows(
 
 def test_rerankers_take_their_candidates_from_the_miner(planned: Planner) -> None:
     plan = planned("model=cross_encoder", "loss=contrastive", "evaluator.depth=7")
-    assert plan.data.miner is not None
-    assert (plan.data.mining, plan.evaluator.depth) == (None, 7)
-    assert planned("model=cross_encoder", "loss=listwise", shape="ranked_list").data.miner is None
+    assert plan.evaluator.retriever is not None
+    assert (plan.data.mining, plan.data.miner, plan.evaluator.depth) == (None, None, 7)
+    assert planned("model=cross_encoder", "loss=listwise", shape="ranked_list").evaluator.retriever is None
 
 
 @pytest.mark.parametrize(
@@ -452,6 +452,8 @@ CHANGES: dict[str, tuple[Any, ...]] = {
     "evaluator.also": (["triplet"], "triplet"),
     "evaluator.depth": (5,),
     "evaluator.batch_size": (5,),
+    "evaluator.first_stage": ("bm25", "model=cross_encoder", "loss=contrastive"),
+    "evaluator.add_missed": (True, "model=cross_encoder", "loss=contrastive"),
     "evaluator.bm25": (False,),
     "evaluator.language": ("de",),
     "evaluator.fusion": ("off",),
