@@ -260,6 +260,14 @@ class Evaluator(Group):
     """Candidates a query, where the data has none of its own; null: 100 out of a collection, else 10."""
     batch_size: int | None = Field(default=None, ge=1)
     """Texts at a time; null: 64."""
+    corpus: str | None = None
+    """A file of documents that the test queries search, whatever was trained on; with queries and qrels."""
+    queries: str | None = None
+    qrels: str | None = None
+    selection_qrels: str | None = None
+    """Judgements of the queries that choose the checkpoint; null: the data's own selection rows."""
+    titles: bool = True
+    """Whether the text of one of its documents begins with its title."""
     first_stage: str | None = None
     """What finds the candidates of a reranker: bm25, or a base model; null: bm25 in a collection, else negatives.miner."""
     add_missed: bool = False

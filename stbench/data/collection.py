@@ -153,19 +153,11 @@ def read_qrels(file: Path) -> Grades:
     return found
 
 
-def read_collection(files: CollectionFiles, splits: Iterable[str]) -> Collection:
-    """The collection with the judgements of `splits`; those of unknown queries or documents are left out and counted.
-
-    Raises `Refused` when a file cannot be read, or when no query has a relevant document in the corpus.
-    """
-    corpus, queries = read_corpus(files.corpus, files.titles), read_queries(files.queries)
-    judged = [read_qrels(files.qrels[split]) for split in splits]
-    where = ", ".join(str(files.qrels[split]) for split in splits)
-    return joined(corpus, queries, judged, where)
-
-
 def joined(corpus: Mapping[str, str], queries: Mapping[str, str], judged: Iterable[Grades], where: str) -> Collection:
-    """What of `judged` is about known queries and documents; `where` names the files in a refusal."""
+    """The collection with what of `judged` is about known queries and documents; the rest is left out and counted.
+
+    Raises `Refused` when no query has a relevant document in the corpus; `where` names the files then.
+    """
     grades: Grades = {}
     counts = {"judgements of unknown queries": 0, "judgements of unknown documents": 0, "queries without relevant": 0}
     for part in judged:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from stbench.data.collection import Collection, CollectionFiles, read_collection
+from stbench.data.collection import Collection, CollectionFiles, joined, read_corpus, read_qrels, read_queries
 from stbench.data.collection_pairs import Pairs
 from stbench.data.splits import Splits, anchors_of, content_hash
 
@@ -38,10 +38,11 @@ def with_collections(splits: Splits, searched: Searched) -> Splits:
 
     Raises `Refused` when the files of the collection cannot be read.
     """
-    collections, counts = {}, dict(splits.counts)
+    files, collections, counts = searched.files, {}, dict(splits.counts)
+    corpus, queries = read_corpus(files.corpus, files.titles), read_queries(files.queries)
     for split in JUDGED:
         if origin := searched.judgements_of(split):
-            whole = read_collection(searched.files, [origin])
+            whole = joined(corpus, queries, [read_qrels(files.qrels[origin])], str(files.qrels[origin]))
             collections[split] = _asked(whole, getattr(splits, split)).bounded(searched.documents.get(split))
     train = _without_queries(splits.train, collections)
     if dropped := len(splits.train) - len(train):

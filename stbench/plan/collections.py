@@ -43,6 +43,7 @@ def explain_collection(searched: Searched) -> Iterator[Decision]:
 def _searching(searched: Searched) -> Iterator[str]:
     for split in reversed(JUDGED):
         if searched.judgements_of(split) is None:
+            yield f"{_SHOWN[split]} queries search the data's own held-out documents"
             continue
         most = searched.documents.get(split)
         if most is None or most >= searched.pairs.documents:

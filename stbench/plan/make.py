@@ -23,6 +23,7 @@ from stbench.plan.decide import Defaults, sparse_architecture
 from stbench.plan.evaluators import choose_evaluator
 from stbench.plan.explain import explain
 from stbench.plan.hardware import choose_device, choose_precision
+from stbench.plan.own_collection import Held, judged_by_own_collection
 from stbench.plan.plan import DataPlan, EvaluatorPlan, LossPlan, ModifierPlan, Plan, TeacherPlan, TrainingPlan
 from stbench.plan.references import with_references
 from stbench.plan.rules import Draft, problems, steps_to
@@ -39,6 +40,8 @@ def make_plan(sentence: Sentence, chosen: Mapping[str, str], run: str, store: St
     source = open_source(sentence.dataset, store)
     heads = {split: head(source.files(split), split) for split in source.splits}
     mapped = _map(sentence, heads, source.files("train")[0].name)
+    held = judged_by_own_collection(Held(source, heads, mapped), sentence.evaluator, store)
+    source, heads, mapped = held.source, held.heads, held.mapped
     shape = mapped["train"].shape
     classes = len(mapped["train"].classes) if shape in ("class_pair", "labeled_text") else 2
     draft = Draft(sentence, dict(chosen), base, shape, classes)

@@ -57,6 +57,9 @@ def _problems(every: Sequence[EvaluatorPlan], choice: Evaluator) -> Iterator[Pro
             why = "the rows bring theirs along" if "reranking" in kinds else "nothing is reranked"
             mend = "leave it out, or evaluator=reranking with pairs"
             yield Problem(f"no candidates have to be found: {why}", f"{option}={str(value).lower()}", mend)
+    if choice.corpus and not {"retrieval", "reranking"} & set(kinds):
+        what = f"evaluator={every[0].name} searches no documents"
+        yield Problem(what, f"evaluator.corpus={choice.corpus}", "evaluator=auto, or leave it out")
     if choice.fusion == "on" and "retrieval" not in kinds:
         what = f"evaluator={every[0].name} searches no corpus, so there is no ranking to fuse with BM25's"
         yield Problem(what, "evaluator.fusion=on", "evaluator.fusion=auto, or evaluator=retrieval")

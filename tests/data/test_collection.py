@@ -14,7 +14,6 @@ from stbench.data.collection import (
     Collection,
     CollectionFiles,
     joined,
-    read_collection,
     read_corpus,
     read_qrels,
     read_queries,
@@ -32,6 +31,11 @@ def problem(call: Callable[..., Any], *arguments: Any) -> Problem:
 
 def files(folder: Path, **qrels: Path) -> CollectionFiles:
     return CollectionFiles(folder / "corpus.jsonl", folder / "queries.jsonl", qrels)
+
+
+def read(folder: Path, qrels: Path) -> Collection:
+    corpus, queries = read_corpus(folder / "corpus.jsonl", titles=True), read_queries(folder / "queries.jsonl")
+    return joined(corpus, queries, [read_qrels(qrels)], str(qrels))
 
 
 def written(file: Path, text: str) -> Path:
@@ -121,8 +125,7 @@ def test_an_empty_file_is_refused(read: Any, name: str, tmp_path: Path) -> None:
 def test_judgements_of_unknown_ids_are_left_out_and_counted(tmp_path: Path) -> None:
     folder = write_collection(tmp_path / "c")
     judged = [("q1", "d1", 1), ("q1", "gone", 1), ("who", "d1", 1), ("q2", "d2", 0), ("q3", "gone", 1)]
-    qrels = write_qrels(folder / "qrels" / "test.tsv", judged)
-    found = read_collection(files(folder, test=qrels), ["test"])
+    found = read(folder, write_qrels(folder / "qrels" / "test.tsv", judged))
     assert found.queries == {"q1": f"what is a {THINGS[1]}?"}
     assert found.grades == {"q1": {"d1": 1.0}}
     assert found.counts == {
@@ -136,7 +139,7 @@ def test_judgements_of_unknown_ids_are_left_out_and_counted(tmp_path: Path) -> N
 def test_judgements_that_match_nothing_are_refused(tmp_path: Path) -> None:
     folder = write_collection(tmp_path / "c")
     qrels = write_qrels(folder / "qrels" / "test.tsv", [("a", "b", 1), ("q1", "gone", 1)])
-    found = problem(read_collection, files(folder, test=qrels), ["test"])
+    found = problem(read, folder, qrels)
     assert "1 judgements of unknown queries, 1 judgements of unknown documents" in found.what
     assert found.where == str(qrels)
 

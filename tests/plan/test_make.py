@@ -387,6 +387,11 @@ def test_an_evaluator_of_ones_own_is_found(workplace: Path, planned: Planner) ->
 
 
 SQL = ("dataset=sql", "dataset.connection=sqlite:///{few}", "dataset.query=SELECT question, answer FROM pairs")
+OWN = [
+    f"evaluator.{part}={{smaller}}/{name}"
+    for part, name in (("corpus", "corpus.jsonl"), ("queries", "queries.jsonl"), ("qrels", "qrels/test.tsv"))
+]
+"""A collection of the user's own."""
 CHANGES: dict[str, tuple[Any, ...]] = {
     # option: (value, what else has to be said for it to count …)
     "model.type": ("cross_encoder",),
@@ -452,6 +457,11 @@ CHANGES: dict[str, tuple[Any, ...]] = {
     "evaluator.also": (["triplet"], "triplet"),
     "evaluator.depth": (5,),
     "evaluator.batch_size": (5,),
+    "evaluator.corpus": ("{bigger}/corpus.jsonl", *OWN),
+    "evaluator.queries": ("{bigger}/queries.jsonl", *OWN),
+    "evaluator.qrels": ("{bigger}/qrels/test.tsv", *OWN),
+    "evaluator.selection_qrels": ("{bigger}/qrels/test.tsv", *OWN),
+    "evaluator.titles": (False, *OWN),
     "evaluator.first_stage": ("bm25", "model=cross_encoder", "loss=contrastive"),
     "evaluator.add_missed": (True, "model=cross_encoder", "loss=contrastive"),
     "evaluator.bm25": (False,),
