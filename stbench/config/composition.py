@@ -44,22 +44,23 @@ def _problem(error: Exception) -> Problem:
 def _misplaced(key: str) -> Problem:
     """An option that there is, but not with what was chosen."""
     group = key.partition(".")[0]
-    owners = [f"{group}={name}" for name in _owners(key)]
+    found = dict(_owners(key))
+    # Whoever has said it already is less of an offer than whoever leaves it open.
+    names = [name for name, value in found.items() if value in (None, "???")] or list(found)
+    owners = [f"{group}={name}" for name in names]
     mend = f"say {' or '.join(owners)}, or leave it out" if owners else "leave it out"
     return Problem(f"the {group} that was chosen has no such option", key, mend)
 
 
-def _owners(key: str) -> Iterator[str]:
+def _owners(key: str) -> Iterator[tuple[str, Any]]:
+    """The choices that have an option, and its value in each."""
     group, *path = key.split(".")
     for name in choices().get(group, {}):
         content = load(group, name)
-        if _holds(content.get(group, content), path):
-            yield name
-
-
-def _holds(tree: Any, path: list[str]) -> bool:
-    for part in path:
-        if not isinstance(tree, Mapping) or part not in tree:
-            return False
-        tree = tree[part]
-    return True
+        tree = content.get(group, content)
+        for part in path:
+            if not isinstance(tree, Mapping) or part not in tree:
+                break
+            tree = tree[part]
+        else:
+            yield name, tree

@@ -132,9 +132,13 @@ class Roles(Group):
 
 class Dataset(Group):
     summary: str = ""
-    source: Literal["python_docs", "files", "beir", "disk", "sql"]
+    source: Literal["python_docs", "files", "beir", "disk", "sql", "hub"]
     path: str | None = None
-    """A folder."""
+    """A folder, or the name of a data set on the Hub."""
+    subset: str | None = None
+    revision: str | None = None
+    streaming: bool = False
+    """Takes the first rows that are needed and downloads no more."""
     titles: bool = True
     """Whether the text of a document of a collection begins with its title, as BEIR has it."""
     train: Files | None = None

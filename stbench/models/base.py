@@ -7,7 +7,7 @@ import json
 import re
 import struct
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import prod
 from pathlib import Path
 from typing import Any, Literal
@@ -15,6 +15,7 @@ from typing import Any, Literal
 from stbench.config.sentence import ModelType
 from stbench.config.suggest import closest
 from stbench.errors import Problem, Refused
+from stbench.hub import kept, reachable
 
 Architecture = Literal["static", "encoder", "decoder"]
 
@@ -180,6 +181,15 @@ def _from_folder(name: str, folder: Path) -> Base:
 
 
 def _from_hub(name: str, repo: str, revision: str | None) -> Base:
+    if reachable():
+        return _downloaded(name, repo, revision)
+    folder = kept(repo, revision, "model")
+    if folder is None or not any(file for kind in ("safetensors", "bin") for file in folder.rglob(f"*.{kind}")):
+        raise Refused(_unreachable(name, repo))
+    return replace(_from_folder(name, folder), location=repo, local=False, revision=revision)
+
+
+def _downloaded(name: str, repo: str, revision: str | None) -> Base:
     from huggingface_hub import get_safetensors_metadata, hf_hub_download
     from huggingface_hub.errors import (
         EntryNotFoundError,

@@ -17,6 +17,7 @@ NEEDED = {
     ("dataset", "files"): ["dataset.train=pairs.csv"],
     ("dataset", "beir"): ["dataset.path=some/folder"],
     ("dataset", "disk"): ["dataset.path=some/folder"],
+    ("dataset", "hub"): ["dataset.path=owner/name"],
     ("dataset", "sql"): ["dataset.connection=sqlite:///some.db", "dataset.query=SELECT a FROM b"],
     ("base_model", "path"): ["base_model.path=some/folder"],
 }

@@ -26,7 +26,8 @@ def problem(*words: str) -> Problem:
     [
         (["model=cross_encoder", "model.embedding_dim=64"], "say model=multi_vector_encoder, or leave it out"),
         (["model=cross_encoder", "model.architecture=csr"], "say model=sparse_encoder, or leave it out"),
-        (["dataset.train=a.csv"], "say dataset=disk or dataset=files, or leave it out"),
+        (["dataset.train=a.csv"], "say dataset=disk or dataset=files or dataset=hub, or leave it out"),
+        (["dataset.subset=pair"], "say dataset=hub, or leave it out"),
         (["tracker=none", "tracker.uri=x"], "say tracker=mlflow, or leave it out"),
         (["loss=listwise", "loss.nothing.of.this=x"], "leave it out"),
     ],

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -15,7 +15,10 @@ from typing import Any, Literal
 from urllib.parse import parse_qs, unquote, urlsplit
 
 COMMIT = "c0ffee" * 6 + "c0ff"
-FILE = re.compile(r"^/(?P<kind>datasets/)?(?P<repo>[^/]+/[^/]+)/resolve/(?P<revision>[^/]+)/(?P<file>.+)$")
+REVISION = r"(?P<revision>refs/convert/parquet|[^/]+)"
+FILE = re.compile(rf"^/(?P<kind>datasets/)?(?P<repo>[^/]+/[^/]+)/resolve/{REVISION}/(?P<file>.+)$")
+PATHS = re.compile(rf"^/paths-info/{REVISION}$")
+LISTED = re.compile(rf"^/(?P<what>tree|revision)/{REVISION}(?:/(?P<folder>.+))?$")
 API = re.compile(r"^/api/(?P<kind>models|datasets)/(?P<repo>[^/]+/[^/]+)(?P<rest>/.*)?$")
 
 
@@ -28,6 +31,14 @@ class Repository:
     kind: Literal["models", "datasets"] = "models"
     commit: str = COMMIT
     closed: tuple[int, str] | None = None
+    branches: Mapping[str, tuple[str, Path]] = field(default_factory=dict)
+    """Other revisions than main, each with its commit and its folder."""
+
+    def at(self, revision: str) -> tuple[str, Path] | None:
+        """Commit and folder of a revision."""
+        known = {"main": (self.commit, self.folder), **self.branches}
+        by_commit = {commit: (commit, folder) for commit, folder in known.values()}
+        return known.get(revision) or by_commit.get(revision)
 
 
 @contextmanager
@@ -60,9 +71,11 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         path = unquote(urlsplit(self.path).path)
-        if (found := API.match(path)) and (repo := self._known(found["kind"], found["repo"])):
-            if (found["rest"] or "").startswith("/paths-info/"):
-                return self._json(self._paths(repo, content), body=True)
+        found = API.match(path)
+        repo = self._known(found["kind"], found["repo"]) if found else None
+        place = PATHS.match((found and found["rest"]) or "")
+        if repo and place and (at := repo.at(place["revision"])):
+            return self._json(self._paths(at[1], content), body=True)
         return self._missing("EntryNotFound", body=True)
 
     def _answer(self, body: bool) -> None:
@@ -88,11 +101,12 @@ class _Handler(BaseHTTPRequestHandler):
     def _file(self, repo: Repository, found: re.Match[str], body: bool) -> None:
         if repo.closed:
             return self._missing(repo.closed[1], body, repo.closed[0])
-        if found["revision"] not in ("main", repo.commit):
+        at = repo.at(found["revision"])
+        if at is None:
             return self._missing("RevisionNotFound", body)
-        file = repo.folder / found["file"]
+        commit, file = at[0], at[1] / found["file"]
         if not file.is_file():
-            return self._missing("EntryNotFound", body, commit=repo.commit)
+            return self._missing("EntryNotFound", body, commit=commit)
         content = file.read_bytes()
         status, part, more = 200, content, {}
         if wanted := re.match(r"bytes=(\d+)-(\d*)", self.headers.get("Range") or ""):
@@ -100,55 +114,56 @@ class _Handler(BaseHTTPRequestHandler):
             status, part = 206, content[start : end + 1]
             more["Content-Range"] = f"bytes {start}-{end}/{len(content)}"
         etag = hashlib.sha1(content).hexdigest()
-        own = {"ETag": f'"{etag}"', "X-Repo-Commit": repo.commit, "Accept-Ranges": "bytes"}
+        own = {"ETag": f'"{etag}"', "X-Repo-Commit": commit, "Accept-Ranges": "bytes"}
         return self._send(status, part, body, {**own, **more})
 
     def _api(self, repo: Repository, rest: str, body: bool) -> None:
-        _, what, revision, *inner = [*rest.split("/", 3), "", ""][:4]
         if repo.closed and repo.closed[1] != "GatedRepo":
             return self._missing(repo.closed[1], body, repo.closed[0])
-        if what == "refs":
+        if rest == "/refs":
             refs = [{"name": "main", "ref": "refs/heads/main", "targetCommit": repo.commit}]
             return self._json({"branches": refs, "tags": [], "converts": []}, body)
-        if what in ("tree", "revision") and revision not in ("main", repo.commit):
+        listed = LISTED.match(rest)
+        at = repo.at(listed["revision"] if listed else "main")
+        if at is None:
             return self._missing("RevisionNotFound", body)
-        if what == "tree":
+        if listed and listed["what"] == "tree":
             recursive = parse_qs(urlsplit(self.path).query).get("recursive", ["false"])[0].lower() == "true"
-            inside = self._tree(repo, inner[0], recursive)
+            inside = self._tree(at[1], listed["folder"] or "", recursive)
             return self._json(inside, body) if inside else self._missing("EntryNotFound", body)
-        if what in ("", "revision"):
-            about = {"_id": "1", "id": repo.name, "modelId": repo.name, "sha": repo.commit, "private": False, "tags": []}
-            return self._json({**about, "siblings": [{"rfilename": item["path"]} for item in self._listed(repo)]}, body)
+        if listed or not rest:
+            about = {"_id": "1", "id": repo.name, "modelId": repo.name, "sha": at[0], "private": False, "tags": []}
+            files = [{"rfilename": item["path"]} for item in self._listed(at[1])]
+            return self._json({**about, "siblings": files}, body)
         return self._missing("EntryNotFound", body)
 
-    def _tree(self, repo: Repository, folder: str, recursive: bool) -> list[dict[str, Any]]:
+    def _tree(self, root: Path, folder: str, recursive: bool) -> list[dict[str, Any]]:
         prefix = f"{folder}/" if folder else ""
-        inside = [item for item in self._listed(repo) if item["path"].startswith(prefix)]
+        inside = [item for item in self._listed(root) if item["path"].startswith(prefix)]
         if recursive:
             return inside
         deeper = {item["path"][len(prefix) :].split("/")[0] for item in inside if "/" in item["path"][len(prefix) :]}
         folders = [{"type": "directory", "path": prefix + name, "oid": "0" * 40, "size": 0} for name in sorted(deeper)]
         return [*folders, *(item for item in inside if "/" not in item["path"][len(prefix) :])]
 
-    def _listed(self, repo: Repository) -> list[dict[str, Any]]:
-        files = sorted(file for file in repo.folder.rglob("*") if file.is_file())
+    def _listed(self, root: Path) -> list[dict[str, Any]]:
+        files = sorted(file for file in root.rglob("*") if file.is_file())
         return [
             {
-                "type": "file", "path": file.relative_to(repo.folder).as_posix(), "size": file.stat().st_size,
+                "type": "file", "path": file.relative_to(root).as_posix(), "size": file.stat().st_size,
                 "oid": hashlib.sha1(file.read_bytes()).hexdigest(),
             }
             for file in files
         ]  # fmt: skip
 
-    def _paths(self, repo: Repository, content: bytes) -> list[dict[str, Any]]:
+    def _paths(self, root: Path, content: bytes) -> list[dict[str, Any]]:
         text = content.decode()
         wanted = json.loads(text)["paths"] if text.startswith("{") else parse_qs(text).get("paths", [])
-        folders = {"type": "directory", "oid": "0" * 40}
-        found = []
+        listed, found = self._listed(root), []
         for path in [wanted] if isinstance(wanted, str) else wanted:
-            files = [item for item in self._listed(repo) if item["path"] == path]
-            inside = any(item["path"].startswith(f"{path}/") for item in self._listed(repo))
-            found += files or ([{**folders, "path": path}] if inside else [])
+            inside = any(item["path"].startswith(f"{path}/") for item in listed)
+            folder = [{"type": "directory", "path": path, "oid": "0" * 40}] if inside else []
+            found += [item for item in listed if item["path"] == path] or folder
         return found
 
     def _json(self, answer: Any, body: bool) -> None:

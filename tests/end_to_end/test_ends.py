@@ -7,7 +7,7 @@ from concurrent.futures import Future
 from typing import Any
 
 import pytest
-from end_to_end.hub import serving
+from end_to_end.hub import Repository, serving
 from end_to_end.places import Done, Place, check_verdict
 from tiny_models import Tiny
 
@@ -31,7 +31,7 @@ def runs(
         own = {"HF_HOME": str(place.folder / "hub")}
         return background(lambda: (place, place.run(*words, **own, **environment)))
 
-    with serving("owner/tiny", tiny.pooled) as (address, asked):
+    with serving(Repository("owner/tiny", tiny.pooled)) as (address, asked):
         yield {
             "unreachable": run(
                 "unreachable", "base_model=owner/tiny", HF_ENDPOINT="http://127.0.0.1:9", HF_HUB_OFFLINE="0"

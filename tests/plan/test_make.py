@@ -499,8 +499,8 @@ NUMBERS = {
     "training.evaluation_rows",
 }  # fmt: skip
 """Options for which any other number counts."""
-FILES = {"dataset.roles", "model.demo"}
-"""Parts that have tests of their own: tests/data/test_roles.py, and the default sentence of every model type."""
+FILES = {"dataset.roles", "dataset.subset", "dataset.revision", "dataset.streaming", "model.demo"}
+"""Parts that have tests of their own: tests/data, and the default sentence of every model type."""
 
 
 def test_every_option_is_known_to_this_file() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from stbench.cache import Store, digest_of, key_of
 from stbench.config.sentence import Dataset as DatasetChoice
-from stbench.data.sources import disk, files, sql
+from stbench.data.sources import disk, files, hub, sql
 from stbench.data.sources.lists import normalised
 from stbench.data.sources.source import Source
 
@@ -55,4 +55,5 @@ _OPENERS: dict[str, Callable[[DatasetChoice, Store], Source]] = {
     "beir": collection,
     "disk": disk.opened,
     "sql": sql.opened,
+    "hub": hub.opened,
 }
