@@ -32,7 +32,8 @@ def find(folder: str, titles: bool) -> CollectionFiles:
     missing = [f"{name}.jsonl" for name, found in (("corpus", corpus), ("queries", queries)) if found is None]
     missing += [] if qrels else ["qrels/test.tsv"]
     if missing or corpus is None or queries is None:
-        there = ", ".join(sorted(item.name for item in place.iterdir())[:8]) or "nothing"
+        inside = sorted(item.relative_to(place).as_posix() for item in place.rglob("*") if item.is_file())
+        there = ", ".join(inside[:8]) or "nothing"
         what = f"this folder has no {' and no '.join(missing)} (in it: {there})"
         raise Refused(Problem(what, f"dataset.path={folder}", "a folder in BEIR's layout has all three"))
     return CollectionFiles(corpus, queries, _as_splits(qrels), titles)

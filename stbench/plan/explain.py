@@ -35,7 +35,7 @@ def explain(
         for step in steps:
             yield Decision(f"{split} rows", f"{step.source} → {step.target}", f"{step.says}, for the evaluator")
     yield Decision("metric", evaluator.metric, "decides the checkpoint (selection split) and the verdict (test split)")
-    yield from explain_references(evaluator)
+    yield from explain_references(evaluator, data.searched)
     for one in evaluator.also:
         yield Decision("also reported", f"{one.cls}: {one.metric}", "on the test split; never decides")
     yield from _training(sentence, training, defaults)

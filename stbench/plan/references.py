@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from stbench.config.sentence import Evaluator, Sentence
+from stbench.data.searched import Searched
 from stbench.errors import Problem
 from stbench.evaluation import bm25
 from stbench.models.base import Base
@@ -67,11 +68,13 @@ def _problems(every: Sequence[EvaluatorPlan], choice: Evaluator) -> Iterator[Pro
         yield Problem("there is no BM25 to fuse with", "evaluator.fusion=on", "evaluator.bm25=true")
 
 
-def explain_references(evaluator: EvaluatorPlan) -> Iterator[Decision]:
+def explain_references(evaluator: EvaluatorPlan, searched: Searched | None) -> Iterator[Decision]:
     """Lines of the plan."""
     if evaluator.first_stage:
-        missed = "added to them" if evaluator.add_missed else "missed: it counts as not found"
         found = f"first {evaluator.depth} of {evaluator.first_stage_name}"
+        if queries := searched.pairs.queries.get("test") if searched else None:
+            found += f": up to {queries * evaluator.depth:,} pairs to score in the test split"
+        missed = "added to them" if evaluator.add_missed else "missed: it counts as not found"
         yield Decision("candidates", found, f"a relevant document that is not among them is {missed}")
     if evaluator.bm25:
         fused = ", and the model's ranking fused with it" if evaluator.fusion else ""

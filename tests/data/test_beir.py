@@ -91,6 +91,7 @@ def test_a_folder_that_is_not_there_is_looked_for(tmp_path: Path) -> None:
 def test_a_folder_that_lacks_parts_is_refused_with_all_of_them(tmp_path: Path) -> None:
     folder = write_collection(tmp_path / "c")
     (folder / "queries.jsonl").unlink()
+    write_qrels(folder / "qrels" / "human.tsv", [("q1", "d1", 1)])
     found = problem(find, str(folder), True)
     assert "no queries.jsonl and no qrels/test.tsv" in found.what
-    assert "corpus.jsonl" in found.what
+    assert "(in it: corpus.jsonl, qrels/human.tsv)" in found.what

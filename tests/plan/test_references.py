@@ -82,11 +82,9 @@ def test_a_collection_is_searched_by_bm25_to_a_depth_of_100(
         "dataset=beir",
         f"dataset.path={folder}",
     ]
-    assert candidates(plan_of(*words)).value == "first 100 of BM25"
-    assert (
-        candidates(plan_of(*words, "evaluator.depth=5", "evaluator.first_stage=wordllama")).value
-        == "first 5 of wordllama"
-    )
+    assert candidates(plan_of(*words)).value == "first 100 of BM25: up to 300 pairs to score in the test split"
+    shallow = plan_of(*words, "evaluator.depth=5", "evaluator.first_stage=wordllama")
+    assert candidates(shallow).value.startswith("first 5 of wordllama: up to 15 pairs")
 
 
 @pytest.mark.parametrize(
