@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
 
-from stbench.config.discovery import choices, load
+from stbench.config.discovery import choices, load, parts_of
 from stbench.config.suggest import did_you_mean
 from stbench.errors import Problem, Refused
 
@@ -44,18 +43,17 @@ def _problem(error: Exception) -> Problem:
 def _misplaced(key: str) -> Problem:
     """An option that there is, but not with what was chosen."""
     group = key.partition(".")[0]
-    found = dict(_owners(key))
-    # Whoever has said it already is less of an offer than whoever leaves it open.
-    names = [name for name, value in found.items() if value in (None, "???")] or list(found)
-    owners = [f"{group}={name}" for name in names]
+    owners = [f"{group}={name}" for name in _owners(key)]
     mend = f"say {' or '.join(owners)}, or leave it out" if owners else "leave it out"
     return Problem(f"the {group} that was chosen has no such option", key, mend)
 
 
-def _owners(key: str) -> Iterator[tuple[str, Any]]:
-    """The choices that have an option, and its value in each."""
+def _owners(key: str) -> Iterator[str]:
+    """The choices that have an option, without those that have it from another."""
     group, *path = key.split(".")
-    for name in choices().get(group, {}):
+    for name, choice in choices().get(group, {}).items():
+        if parts_of(choice.file):
+            continue
         content = load(group, name)
         tree = content.get(group, content)
         for part in path:
@@ -63,4 +61,4 @@ def _owners(key: str) -> Iterator[tuple[str, Any]]:
                 break
             tree = tree[part]
         else:
-            yield name, tree
+            yield name

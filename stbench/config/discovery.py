@@ -84,14 +84,18 @@ def load(group: str, name: str) -> Mapping[str, Any]:
     file = next((file for file in files if file.is_file()), None)
     if file is None:
         raise KeyError(f"{group}={name}")
-    content = _read(file)
-    parts = [part for part in content.get("defaults", ()) if isinstance(part, str) and part != "_self_"]
+    content, parts = _read(file), parts_of(file)
     own = {key: value for key, value in content.items() if key != "defaults"}
     if not parts:
         return own
     merged = OmegaConf.to_container(OmegaConf.merge(*(load(group, part) for part in parts), own))
     assert isinstance(merged, dict)
     return {str(key): value for key, value in merged.items()}
+
+
+def parts_of(file: Path) -> list[str]:
+    """Choices of the same group that a file builds on."""
+    return [part for part in _read(file).get("defaults", ()) if isinstance(part, str) and part != "_self_"]
 
 
 @cache

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hydra import compose, initialize_config_dir
 
 from stbench.config.composition import refusal
-from stbench.config.discovery import package_conf
+from stbench.config.discovery import choices, package_conf, parts_of
 from stbench.errors import Problem
 
 
@@ -62,3 +65,18 @@ def test_a_file_that_is_no_yaml_is_named_with_its_line(tmp_path: Path) -> None:
 
 def test_what_is_no_matter_of_composition_is_not_refused() -> None:
     assert refusal(RuntimeError("a bug")) is None
+
+
+NAMED = [name for name, choice in choices()["dataset"].items() if parts_of(choice.file)]
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_a_named_data_set_says_where_it_is_and_takes_the_options_of_its_kind(
+    name: str, say: Callable[..., Any]
+) -> None:
+    dataset = say(f"dataset={name}", "dataset.streaming=true", "dataset.limit=100", "dataset.test=[]").sentence.dataset
+    assert (dataset.source, dataset.streaming, dataset.test) == ("hub", True, [])
+    assert len(NAMED) >= 14
+    assert re.fullmatch(r"[\w-]+/[\w-]+", dataset.path)
+    text = choices()["dataset"][name].file.read_text(encoding="utf-8")
+    assert "Licence:" in text.split("\ndefaults")[0]

@@ -287,7 +287,7 @@ def _problem(error: Exception, path: str, revision: str | None) -> Problem | Non
             mend = _revisions(path, revision or "")
             return Problem(f"{path} has no revision '{revision}'", f"dataset.revision={revision}", mend)
         case errors.HfHubHTTPError():
-            return Problem(f"the Hub says: {text}", where, "try again later")
+            return Problem(f"the Hub says: {text}", where, "try again later, or look at HF_ENDPOINT")
         case _ if isinstance(error, ConnectionError | errors.LocalEntryNotFoundError) or _is_of_network(error):
             mend = "the same command goes on from what is there"
             return Problem(f"the Hub stopped answering: {text}", where, mend)
