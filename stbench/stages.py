@@ -83,6 +83,7 @@ class Stages:
                     self._retriever,
                     self._store,
                     splits.collections.get(split),
+                    self._teacher,
                 )
                 for name, (split, evaluator) in judges(plan).items()
             }

@@ -11,6 +11,7 @@ from stbench.cache import Store
 from stbench.config.sentence import ModelType
 from stbench.data.collection import Collection
 from stbench.data.convert import convert
+from stbench.errors import Problem, Refused
 from stbench.evaluation.bm25 import NAME, rankings_of
 from stbench.evaluation.duplicates import per_duplicate
 from stbench.evaluation.inputs import INPUTS, Means
@@ -23,6 +24,7 @@ from stbench.evaluation.scored_lists import per_scored_list
 from stbench.evaluation.triplets import per_triplet
 from stbench.evaluation.vectors import per_translation, per_vector
 from stbench.models.miner import Miner
+from stbench.models.teacher import Teacher
 from stbench.plan.hardware import Mode
 from stbench.plan.plan import EvaluatorPlan
 
@@ -49,6 +51,13 @@ CROSSED: dict[str, Callable[[type[Any]], type[Any]]] = {
     "classes": per_prediction,
 }
 """The same for cross-encoders, which predict instead of embedding."""
+NOTHING = {
+    "reranking": "no query has both relevant and irrelevant documents",
+    "retrieval": "no query has a relevant document",
+    "paraphrase_mining": "no two different texts are duplicates",
+    "distillation": "the teacher gives all documents of a query the same score",
+}
+"""Why an evaluator may find nothing to do, by its kind."""
 
 
 def build_evaluator(
@@ -60,11 +69,18 @@ def build_evaluator(
     retriever: Miner | None,
     store: Store,
     collection: Collection | None = None,
+    teacher: Teacher | None = None,
 ) -> Recorder:
     """The evaluator of `plan` over the held-out `rows` of the split `name` (its metrics begin with that name)."""
     for step in plan.steps.get(name, ()):
-        rows = convert(rows, step)
+        if step.asks_teacher and teacher is not None:
+            rows = teacher.answer(rows, step, store)
+        else:
+            rows = convert(rows, step, plan.classes)
     inputs = INPUTS[plan.kind](rows, Means(plan, type_, retriever, store, collection))
+    if not inputs.ids:
+        what = f"none of the {len(rows):,} {name} rows can be judged: {NOTHING.get(plan.kind, 'they hold nothing to judge')}"
+        raise Refused(Problem(what, f"evaluator={plan.name}", "another evaluator=…, or other held-out rows"))
     cls = recorder(plan, type_)
     given = {"name": name, "batch_size": plan.batch_size, "show_progress_bar": False, "write_csv": False}
     evaluator: Recorder = cls(**inputs.arguments, **plan.arguments, **_taken(cls, given))

@@ -92,18 +92,32 @@ def _lists(lists: list[dict[str, Any]], ids: list[str], means: Means) -> Inputs:
 
 def _is_bare(columns: Iterable[str]) -> bool:
     """Whether rows of these columns bring no irrelevant documents along, so that a first stage must find some."""
-    return not any(name in ("documents", "label") or name.startswith("negative") for name in columns)
+    names = set(columns)
+    if "text" in names:
+        return True
+    return not any(name in ("documents", "label") or name.startswith("negative") for name in names)
 
 
-def _own_lists(rows: Iterable[Mapping[str, Any]]) -> Iterable[dict[str, Any]]:
+def _own_lists(rows: Dataset) -> Iterable[dict[str, Any]]:
     """Lists in which something is to be put in order."""
-    for row in rows:
-        documents, relevance = listed(row)
+    for query, documents, relevance in _judged_lists(rows):
         positive = [text for text, value in zip(documents, relevance, strict=True) if value > 0]
         negative = [text for text, value in zip(documents, relevance, strict=True) if value <= 0]
         if positive and len(set(relevance)) > 1:
             gains = dict(zip(documents, relevance, strict=True))
-            yield {"query": row["anchor"], "positive": positive, "negative": negative, "gains": gains}
+            yield {"query": query, "positive": positive, "negative": negative, "gains": gains}
+
+
+def _judged_lists(rows: Dataset) -> Iterable[tuple[str, list[str], list[float]]]:
+    """Each row with its documents; labelled pairs of one anchor are one list."""
+    if "label" not in rows.column_names:
+        return ((row["anchor"], *listed(row)) for row in rows)
+    lists: dict[str, tuple[list[str], list[float]]] = {}
+    for row in rows:
+        documents, relevance = lists.setdefault(row["anchor"], ([], []))
+        documents.append(row["positive"])
+        relevance.append(float(row["label"]))
+    return ((query, *judged) for query, judged in lists.items())
 
 
 def scored_pairs(rows: Dataset, means: Means) -> Inputs:

@@ -28,6 +28,7 @@ class Teacher:
     plan: TeacherPlan
     device: str
     _model: Any = field(default=None, repr=False)
+    _components: Any = field(default=None, repr=False)
 
     @cached_property
     def digest(self) -> str:
@@ -64,20 +65,27 @@ class Teacher:
         return predicted
 
     def _embeddings(self, texts: list[str], store: Store) -> NDArray[Any]:
-        """Embeddings of the texts, shape (texts, dimensions), projected where the student's are smaller."""
-        return self._kept("teacher-embeddings", texts, store, self._embed)
+        """Embeddings of the texts, shape (texts, dimensions), projected where the student's are smaller.
+
+        The projection is that of the first texts asked, which are those to train on: held-out ones must meet the same.
+        """
+        found = self._kept("teacher-embeddings", texts, store, self._embed)
+        if self.plan.dimensions is None:
+            return found
+        self._components = self._components or _components(found, self.plan.dimensions)
+        projected: NDArray[Any] = self._components.transform(found)
+        return projected
 
     def _embed(self, texts: list[str]) -> NDArray[Any]:
         import numpy as np
 
         encoded = self._load().encode(texts, batch_size=self.plan.batch_size, show_progress_bar=False)
-        found = np.asarray(encoded.to_dense().cpu() if self.plan.kind == "sparse_encoder" else encoded, np.float32)
-        return _projected(found, self.plan.dimensions) if self.plan.dimensions else found
+        return np.asarray(encoded.to_dense().cpu() if self.plan.kind == "sparse_encoder" else encoded, np.float32)
 
     def _kept(self, kind: str, asked: list[Any], store: Store, make: Any) -> NDArray[Any]:
         import numpy as np
 
-        key = key_of(kind, self.digest, self.plan.kind, self.plan.dimensions, [list(item) for item in asked])
+        key = key_of(kind, self.digest, self.plan.kind, [list(item) for item in asked])
 
         def build(folder: Path) -> None:
             np.save(folder / "answers.npy", make(asked))
@@ -108,11 +116,11 @@ def _sigmoid(score: float) -> float:
     return 1 / (1 + math.exp(-score))
 
 
-def _projected(embeddings: NDArray[Any], dimensions: int) -> NDArray[Any]:
+def _components(embeddings: NDArray[Any], dimensions: int) -> Any:
     """The first principal components, as many as the student has dimensions."""
     from sklearn.decomposition import PCA
 
     if len(embeddings) < dimensions:
         what = f"{len(embeddings)} texts are too few to project the teacher's embeddings to {dimensions} dimensions"
         raise Refused(Problem(what, "teacher.projection", "more rows, or teacher.projection=none"))
-    return PCA(n_components=dimensions, random_state=0).fit_transform(embeddings)  # type: ignore[no-any-return]
+    return PCA(n_components=dimensions, random_state=0).fit(embeddings)

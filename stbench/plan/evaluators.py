@@ -4,61 +4,112 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from stbench.config.aliases import by_class
 from stbench.config.discovery import choices, load
 from stbench.config.sentence import Evaluator, ModelType, Sentence, Shape, Statistic
 from stbench.config.suggest import did_you_mean
 from stbench.data.roles import Mapped
-from stbench.data.shapes import Conversion, path
+from stbench.data.shapes import TEACHERS, Conversion, path
 from stbench.errors import Problem
 from stbench.plan.plan import EvaluatorPlan
 
 BARE: tuple[Shape, ...] = ("pair", "labeled_text")
 """Shapes that bring no irrelevant documents along."""
+ASKING = ("mse", "distillation")
+"""Kinds that hold the model against its teacher, and so may ask it about held-out rows."""
+SAYS: dict[tuple[str, Shape], str] = {
+    ("retrieval", "labeled_text"): "one half of the texts, chosen by content, searches the other for its own label",
+    ("reranking", "labeled_text"): "one half of the texts, chosen by content, ranks the other by its own label",
+    ("label_accuracy", "labeled_text"): "a classifier on the frozen embeddings, fitted on other held-out texts",
+    ("label_accuracy", "class_pair"): "a classifier on the frozen embeddings, fitted on other held-out pairs: "
+    "the head of the loss is no part of the model",
+}
+"""Where the library's evaluator is fed in a way that its name does not tell."""
 _ALSO = "evaluator.also=[{}]"
 _CUT = re.compile(r"(.+@)([1-9]\d*)")
 
 
+@dataclass(frozen=True)
+class _Held:
+    """What there is to judge, and the means of the sentence to bring it to an evaluator."""
+
+    type: ModelType
+    shapes: Mapping[str, Shape]
+    """Of the rows of each judged split."""
+    teacher: str
+    classes: tuple[str, ...]
+
+    def of_test(self) -> _Held:
+        return replace(self, shapes={"test": self.shapes["test"]})
+
+
 def choose_evaluator(
-    sentence: Sentence, mapped: Mapping[str, Mapped], name: str
+    sentence: Sentence, mapped: Mapping[str, Mapped], name: str, trained: Sequence[Conversion] = ()
 ) -> tuple[EvaluatorPlan | None, list[Problem]]:
-    """The evaluator called `name` as it judges the held-out rows, with those reported beside it; or what keeps it from that."""
-    type_, choice, shapes = sentence.model.type, sentence.evaluator, _shapes(mapped)
-    also, problems = _also(sentence, shapes["test"])
+    """The evaluator called `name` with those reported beside it, as they judge the held-out rows; or what keeps them from it.
+
+    `trained` are the conversions of the training rows.
+    """
+    choice, held = sentence.evaluator, _held(sentence, mapped)
+    also, problems = _also(sentence, held.of_test())
     if choice.kind == "auto":
-        decided = choice.choose.get(type_, {}).get(shapes["test"])
+        decided = _auto(choice, held, trained)
         if decided is None:
-            mend = "dataset.test=FILE with another shape, or another model type"
-            what = f"no evaluator of a {type_} reads {shapes['test']} rows"
-            return None, [Problem(what, "evaluator=auto", mend), *problems]
-        name, choice = decided, _decided(decided, choice)
-    found = _planned(name, choice, type_, shapes, f"evaluator={name}")
+            return None, [_none_reads(choice, held), *problems]
+        name, choice = decided, _said(decided, choice, "depth", "batch_size", "metric")
+    found = _planned(name, choice, held, f"evaluator={name}")
     if isinstance(found, Problem) or problems:
         return None, [*([found] if isinstance(found, Problem) else []), *problems]
     return replace(found, also=tuple(one for one in also if one.name != name)), []
 
 
-def _planned(
-    name: str, choice: Evaluator, type_: ModelType, shapes: Mapping[str, Shape], where: str
-) -> EvaluatorPlan | Problem:
-    steps = _steps(shapes, choice)
-    if type_ not in choice.classes or steps is None:
-        return _unfit(choice, type_, shapes, where)
+def _held(sentence: Sentence, mapped: Mapping[str, Mapped]) -> _Held:
+    """What has no file is held out of another split."""
+    validation = mapped.get("validation", mapped["train"])
+    test = mapped.get("test") or validation
+    shapes = {"test": test.shape, "validation": validation.shape}
+    return _Held(sentence.model.type, shapes, sentence.teacher.kind, mapped["train"].classes)
+
+
+def _auto(choice: Evaluator, held: _Held, trained: Sequence[Conversion]) -> str | None:
+    """By model type and shape; class pairs that are trained on as triplets are judged as triplets."""
+    known, shape = choice.choose.get(held.type, {}), held.shapes["test"]
+    if shape == "class_pair" and trained and trained[0].source == shape and not trained[0].needs:
+        shape = trained[0].target
+    name = known.get(shape)
+    return name if name and _steps(_said(name, choice), held.of_test()) is not None else None
+
+
+def _none_reads(choice: Evaluator, held: _Held) -> Problem:
+    read = [shape for shape in choice.choose.get(held.type, {}) if shape not in ("text", "embedded_text")]
+    teacher = "teacher=bi_encoder teacher.model=…, or " if held.shapes["test"] == "text" else ""
+    return Problem(
+        f"no evaluator of a {held.type} reads {held.shapes['test']} rows", "evaluator=auto",
+        f"{teacher}dataset.validation=FILE dataset.test=FILE with rows of shape {', '.join(read)}",
+    )  # fmt: skip
+
+
+def _planned(name: str, choice: Evaluator, held: _Held, where: str) -> EvaluatorPlan | Problem:
+    steps = _steps(choice, held)
+    if held.type not in choice.classes or steps is None:
+        return _unfit(choice, held, where)
     metric = choice.metric or ""
     statistic = statistic_of(metric, choice.metrics)
     if statistic is None:
         return _no_metric(metric, choice)
+    read = [steps[split][-1].target if split in steps else shape for split, shape in held.shapes.items()]
     return EvaluatorPlan(
-        name=name, kind=choice.kind, cls=choice.classes[type_], metric=metric, statistic=statistic,
+        name=name, kind=choice.kind, cls=choice.classes[held.type], metric=metric, statistic=statistic,
         depth=choice.depth or 10, batch_size=choice.batch_size or 64, arguments=cutoffs(choice.kind, metric),
-        steps=steps, greater_is_better=metric not in choice.lower_is_better,
-        first_stage=choice.kind == "reranking" and any(shape in BARE for shape in _read(shapes, steps)),
+        steps=steps, greater_is_better=metric not in choice.lower_is_better, classes=held.classes,
+        first_stage=choice.kind == "reranking" and any(shape in BARE for shape in read),
+        says=SAYS.get((choice.kind, read[0]), ""),
     )  # fmt: skip
 
 
-def _also(sentence: Sentence, shape: Shape) -> tuple[list[EvaluatorPlan], list[Problem]]:
+def _also(sentence: Sentence, held: _Held) -> tuple[list[EvaluatorPlan], list[Problem]]:
     """The evaluators that are reported beside the deciding one, on the test split alone."""
     known = [name for name in choices()["evaluator"] if load("evaluator", name).get("kind") != "auto"]
     names = {said: by_class("evaluator", said) for said in sentence.evaluator.also}
@@ -68,13 +119,7 @@ def _also(sentence: Sentence, shape: Shape) -> tuple[list[EvaluatorPlan], list[P
         if name not in known
     ]
     found = [
-        _planned(
-            name,
-            _decided(name, sentence.evaluator, "depth", "batch_size"),
-            sentence.model.type,
-            {"test": shape},
-            f"evaluator.also={said}",
-        )
+        _planned(name, _said(name, sentence.evaluator, "depth", "batch_size"), held, f"evaluator.also={said}")
         for said, name in names.items()
         if name in known
     ]
@@ -82,38 +127,28 @@ def _also(sentence: Sentence, shape: Shape) -> tuple[list[EvaluatorPlan], list[P
     return [one for one in found if isinstance(one, EvaluatorPlan)], problems
 
 
-def _shapes(mapped: Mapping[str, Mapped]) -> dict[str, Shape]:
-    """Shapes of the rows of each judged split; what has no file is held out of another."""
-    validation = mapped.get("validation", mapped["train"])
-    test = mapped.get("test") or validation
-    return {"test": test.shape, "validation": validation.shape}
-
-
-def _decided(name: str, said: Evaluator, *options: str) -> Evaluator:
+def _said(name: str, said: Evaluator, *options: str) -> Evaluator:
     """The evaluator called `name`, with those of the `options` that were said."""
-    given = said.model_dump(include=set(options or ("depth", "batch_size", "metric")), exclude_none=True)
+    given = said.model_dump(include=set(options), exclude_none=True)
     return Evaluator.model_validate({**load("evaluator", name), **given})
 
 
-def _steps(shapes: Mapping[str, Shape], choice: Evaluator) -> dict[str, tuple[Conversion, ...]] | None:
-    """Conversions by split; None where a split has no way that needs no model."""
-    found = {split: path(shape, choice.shapes, means=()) for split, shape in shapes.items()}
+def _steps(choice: Evaluator, held: _Held) -> dict[str, tuple[Conversion, ...]] | None:
+    """Conversions by split, none of which mines; None where a split has no way."""
+    means = [means for means in TEACHERS if means == held.teacher and choice.kind in ASKING]
+    found = {split: path(shape, choice.shapes, means) for split, shape in held.shapes.items()}
     if any(steps is None for steps in found.values()):
         return None
     return {split: tuple(steps) for split, steps in found.items() if steps}
 
 
-def _read(shapes: Mapping[str, Shape], steps: Mapping[str, Sequence[Conversion]]) -> list[Shape]:
-    """Shapes of the judged rows once they are converted."""
-    return [steps[split][-1].target if split in steps else shape for split, shape in shapes.items()]
-
-
-def _unfit(choice: Evaluator, type_: ModelType, shapes: Mapping[str, Shape], where: str) -> Problem:
+def _unfit(choice: Evaluator, held: _Held, where: str) -> Problem:
     needed = f"{' or '.join(choice.classes)} with {' or '.join(choice.shapes)} rows"
-    unread = next((shape for shape in shapes.values() if _steps({"test": shape}, choice) is None), shapes["test"])
+    alone = [replace(held, shapes={"test": shape}) for shape in held.shapes.values()]
+    unread = next((one for one in alone if _steps(choice, one) is None), alone[0])
     mend = "leave it out" if where.startswith("evaluator.also") else "evaluator=auto"
-    mend = "validation and test rows of one shape" if len(set(shapes.values())) > 1 else mend
-    return Problem(f"it judges {needed}, not {type_} with {unread} rows", where, mend)
+    mend = "validation and test rows of one shape" if len(set(held.shapes.values())) > 1 else mend
+    return Problem(f"it judges {needed}, not {held.type} with {unread.shapes['test']} rows", where, mend)
 
 
 def statistic_of(metric: str, metrics: Mapping[str, Statistic]) -> Statistic | None:

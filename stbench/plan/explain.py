@@ -9,10 +9,10 @@ from stbench.data.roles import Mapped
 from stbench.models.blueprint import Blueprint
 from stbench.plan.collections import explain_collection
 from stbench.plan.decide import Defaults
+from stbench.plan.explain_evaluator import explain_evaluator
 from stbench.plan.explain_model import explain_model
 from stbench.plan.notes import notes
 from stbench.plan.plan import DataPlan, Decision, EvaluatorPlan, LossPlan, ModifierPlan, TrainingPlan
-from stbench.plan.references import explain_references
 
 
 def explain(
@@ -30,14 +30,7 @@ def explain(
     yield from _data(chosen, data)
     yield from explain_model(blueprint, data.heads["train"].count)
     yield from _loss(loss, blueprint)
-    yield Decision("evaluator", f"{evaluator.cls}", _evaluator_why(chosen, evaluator, data))
-    for split, steps in evaluator.steps.items():
-        for step in steps:
-            yield Decision(f"{split} rows", f"{step.source} → {step.target}", f"{step.says}, for the evaluator")
-    yield Decision("metric", evaluator.metric, "decides the checkpoint (selection split) and the verdict (test split)")
-    yield from explain_references(evaluator, data.searched)
-    for one in evaluator.also:
-        yield Decision("also reported", f"{one.cls}: {one.metric}", "on the test split; never decides")
+    yield from explain_evaluator(chosen, evaluator, data)
     yield from _training(sentence, training, defaults)
     mode, why, device = precision
     yield Decision("device", blueprint.device, device)
@@ -128,13 +121,6 @@ def _sizes(modifier: ModifierPlan) -> str:
     dims = f"dimensions {', '.join(map(str, modifier.dims))}" if modifier.dims else ""
     layers = f"layers {', '.join(map(str, modifier.layers))}" if modifier.layers else ""
     return "; ".join(filter(None, (dims, layers))) or "added to the loss"
-
-
-def _evaluator_why(chosen: Mapping[str, str], evaluator: EvaluatorPlan, data: DataPlan) -> str:
-    why = f"evaluator={evaluator.name}"
-    if chosen["evaluator"] == "auto":
-        why += f", by model type and {data.mapped['train'].shape} rows"
-    return why
 
 
 def _training(sentence: Sentence, training: TrainingPlan, defaults: Defaults) -> Iterator[Decision]:

@@ -47,7 +47,7 @@ def make_plan(sentence: Sentence, chosen: Mapping[str, str], run: str, store: St
     draft = Draft(sentence, dict(chosen), base, shape, classes)
     device, device_problem = choose_device(sentence.hardware)
     precision, why, precision_problem = choose_precision(sentence.precision, device, base.architecture == "static")
-    evaluator, evaluator_problems = choose_evaluator(sentence, mapped, chosen["evaluator"])
+    evaluator, evaluator_problems = choose_evaluator(sentence, mapped, chosen["evaluator"], draft.steps or [])
     evaluator, reference_problems = with_references(evaluator, sentence, source.collection is not None, named_base)
     found = [
         *problems(draft),
@@ -114,7 +114,7 @@ def _data(
         miner=named_base(chosen.miner, "negatives.miner") if mines else None,
         searched=searched(sentence, source, store),
         seed=sentence.seed,
-        teacher=_teacher(sentence, defaults.base) if any(step.asks_teacher for step in steps) else None,
+        teacher=_teacher(sentence, defaults.base) if evaluator.asks_teacher or any(step.asks_teacher for step in steps) else None,
     )  # fmt: skip
 
 

@@ -116,6 +116,14 @@ class EvaluatorPlan:
     """Whether the model's ranking fused with BM25's is scored too."""
     also: tuple[EvaluatorPlan, ...] = ()
     """Reported beside it on the test split, and never deciding."""
+    classes: tuple[str, ...] = ()
+    """Names behind the class ids of the rows."""
+    says: str = ""
+    """How it judges rows that no evaluator of the library reads as they are."""
+
+    @property
+    def asks_teacher(self) -> bool:
+        return any(step.asks_teacher for one in (self, *self.also) for steps in one.steps.values() for step in steps)
 
     @property
     def first_stage_name(self) -> str:

@@ -11,6 +11,7 @@ import pytest
 
 from stbench.cache import Store
 from stbench.data.splits import content_hash
+from stbench.errors import Refused
 from stbench.evaluation.build import build_evaluator
 from stbench.plan.plan import EvaluatorPlan
 
@@ -162,3 +163,23 @@ def test_name_batch_size_and_precision_reach_the_evaluator() -> None:
 )  # fmt: skip
 def test_work_is_the_number_of_texts(columns: Any, kind: str, cls: str, type_: ModelType, work: int) -> None:
     assert built(kind, cls, columns, type_).work == work
+
+
+def test_labelled_pairs_of_one_anchor_are_one_list() -> None:
+    columns = {"anchor": [A, A, B, B], "positive": ["two", "x", "y", "z"], "label": [1, 0, 0, 0]}
+    found = built("reranking", "CrossEncoderRerankingEvaluator", columns, "cross_encoder")
+    assert found.samples == [{"query": A, "positive": ["two"], "negative": ["x"]}]
+
+
+@pytest.mark.parametrize(
+    ("kind", "cls", "columns"),
+    [
+        ("reranking", "RerankingEvaluator", {"anchor": [A, B], "positive": ["two", "three"], "label": [1, 0]}),
+        ("retrieval", "InformationRetrievalEvaluator", {"anchor": [A], "positive": ["two"], "label": [0]}),
+        ("paraphrase_mining", "ParaphraseMiningEvaluator", {"anchor": [A], "positive": ["two"], "label": [0]}),
+    ],
+)
+def test_rows_with_nothing_to_judge_are_refused(kind: str, cls: str, columns: dict[str, list[Any]]) -> None:
+    with pytest.raises(Refused, match="can be judged") as caught:
+        built(kind, cls, columns)
+    assert caught.value.problems[0].mend
