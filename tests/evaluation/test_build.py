@@ -168,7 +168,7 @@ def test_work_is_the_number_of_texts(columns: Any, kind: str, cls: str, type_: M
 def test_labelled_pairs_of_one_anchor_are_one_list() -> None:
     columns = {"anchor": [A, A, B, B], "positive": ["two", "x", "y", "z"], "label": [1, 0, 0, 0]}
     found = built("reranking", "CrossEncoderRerankingEvaluator", columns, "cross_encoder")
-    assert found.samples == [{"query": A, "positive": ["two"], "negative": ["x"]}]
+    assert found.samples == [{"query": A, "positive": ["two"], "negative": ["x"], "gains": {"two": 1.0, "x": 0.0}}]
 
 
 @pytest.mark.parametrize(

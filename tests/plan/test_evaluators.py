@@ -132,9 +132,11 @@ def test_the_plan_says_how_labelled_texts_are_judged(planned: Planner) -> None:
 
 def test_a_first_stage_is_found_for_the_rows_that_are_judged(planned: Planner, data: Mapping[str, Path]) -> None:
     words = ("model=cross_encoder", "loss=listwise")
-    assert planned(*words, shape="ranked_list").data.miner is None
-    assert planned(*words, f"dataset.test={data['pair']}", shape="ranked_list").data.miner is not None
-    assert planned("evaluator.also=reranking").data.miner is not None
+    assert planned(*words, shape="ranked_list").evaluator.retriever is None
+    judged = planned(*words, f"dataset.test={data['pair']}", shape="ranked_list").evaluator
+    assert (judged.first_stage, judged.retriever is not None) == (True, True)
+    (also,) = planned("evaluator.also=reranking").evaluator.also
+    assert also.retriever is not None
 
 
 @pytest.mark.parametrize(
