@@ -110,6 +110,7 @@ class Stages:
     def train(self, splits: Splits, evaluators: Mapping[str, Recorder], baseline: Mapping[str, Scores]) -> Trained:
         from transformers import set_seed
 
+        from stbench.models.adapter import trained_parameters
         from stbench.training.losses import build_loss
         from stbench.training.train import Watchers, train
 
@@ -130,6 +131,9 @@ class Stages:
                 watchers,
             )
         seconds = self._record.seconds["training"]
+        if self._plan.blueprint.adapter is not None:
+            moving, whole = trained_parameters(self._model)
+            console.say(f"adapter: {moving:,} of {whole:,} parameters were trained ({moving / whole:.2%})")
         console.say(f"training: {trained.last_step:,} steps, best at step {trained.best_step} ({seconds:.1f} s)")
         return trained
 

@@ -113,6 +113,23 @@ class BaseModelChoice(Group):
     suggests: Suggestions = Suggestions()
 
 
+class Adapter(Group):
+    """What is trained beside frozen weights; options of LoRA where there is an adapter."""
+
+    summary: str = ""
+    kind: Literal["none", "lora"]
+    rank: int = Field(default=16, ge=1)
+    alpha: float = Field(default=32, gt=0)
+    dropout: float = Field(default=0.05, ge=0, lt=1)
+    targets: Literal["auto"] | Annotated[list[str], Field(min_length=1)] = "auto"
+    """Names of the linear modules that get an adapter; auto: all inside the layers."""
+    dora: bool = False
+    rslora: bool = False
+    bits: Literal[4] | None = None
+    """Bits of the frozen weights; null: 32."""
+    suggests: Suggestions = Suggestions()
+
+
 class Roles(Group):
     """Which column plays which role; null: recognised by its name."""
 
@@ -352,6 +369,7 @@ class Sentence(Group):
 
     model: Model
     base_model: BaseModelChoice
+    adapter: Adapter
     dataset: Dataset
     loss: Loss
     modifier: Modifier

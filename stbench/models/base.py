@@ -74,11 +74,6 @@ class Base:
     tensors: Mapping[str, tuple[int, ...]] = field(default_factory=dict, repr=False, compare=False)
     """Shape of each tensor by its name; empty where no header could be read."""
 
-    def layer_of(self, tensor: str) -> int | None:
-        """The transformer layer that a tensor belongs to; None for embeddings and heads."""
-        found = _LAYER.search(tensor)
-        return int(found[1]) if found else None
-
     def modules_for(self, type_: ModelType) -> tuple[str, ...]:
         """Modules that are taken over as they are; a model saved as another type gives its transformer alone."""
         return self.modules if self.type == type_ else ()
@@ -103,6 +98,12 @@ class Base:
     @property
     def wordllama_tokenizer(self) -> Path:
         return Path(self.location) / "tokenizers" / "l2_supercat_tokenizer_config.json"
+
+
+def layer_of(name: str) -> int | None:
+    """The transformer layer that a tensor or module belongs to; None for embeddings and heads."""
+    found = _LAYER.search(name)
+    return int(found[1]) if found else None
 
 
 def locate(name: str, package: str | None, path: str | None, hub: str | None, revision: str | None) -> Base:

@@ -7,7 +7,27 @@ from math import prod
 from typing import Any, Literal
 
 from stbench.config.sentence import ModelType
-from stbench.models.base import Base
+from stbench.models.base import Base, layer_of
+
+TOKEN_DIMENSIONS = 128
+"""Size of token vectors of a multi-vector encoder where nothing else is said; the library's own."""
+
+
+@dataclass(frozen=True)
+class AdapterChoice:
+    """A LoRA adapter beside the frozen weights."""
+
+    rank: int
+    alpha: float
+    dropout: float
+    targets: tuple[str, ...] | None = None
+    """Names of the linear modules that get one; None: all inside the layers."""
+    dora: bool = False
+    """Magnitude and direction apart (Liu et al. 2024, arXiv:2402.09353)."""
+    rslora: bool = False
+    """Scaled by the square root of the rank (Kalajdzievski 2023, arXiv:2312.03732)."""
+    bits: Literal[4] | None = None
+    """Bits of the frozen weights of the layers; None: 32."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +49,7 @@ class Blueprint:
     """Size to which a new dense layer brings the vectors."""
     layers: tuple[int, ...] | None = None
     """Transformer layers that are kept, counted from 0; None: all."""
+    adapter: AdapterChoice | None = None
 
     @property
     def num_layers(self) -> int:
@@ -44,7 +65,7 @@ class Blueprint:
     def dimensions(self) -> int:
         """Size of the vectors that come out: of a text, or of each token of a multi-vector encoder."""
         if self.type == "multi_vector_encoder":
-            return (self.base.projected if self.base.type else None) or self.embedding_dim or self.base.dimensions
+            return (self.base.projected if self.base.type else None) or self.embedding_dim or TOKEN_DIMENSIONS
         if self.type == "sparse_encoder":
             return 4 * self.width if self.architecture == "csr" else self.base.vocabulary
         return self.projection or self.width
@@ -54,16 +75,20 @@ class Blueprint:
         """Parameters of the base model that are kept, and of a new projection; 0 where its files do not tell."""
         if not self.base.parameters:
             return 0
-        dropped = sum(prod(shape) for name, shape in self.base.tensors.items() if not self._keeps(name))
+        dropped = sum(prod(shape) for name, shape in self.base.tensors.items() if not self.keeps(name))
         return self.base.parameters - dropped + self.width * (self.projection or 0)
 
-    def _keeps(self, tensor: str) -> bool:
-        layer = self.base.layer_of(tensor)
+    def keeps(self, tensor: str) -> bool:
+        """Whether its layer is one of those that are kept."""
+        layer = layer_of(tensor)
         return self.layers is None or layer is None or layer in self.layers
 
     def identity(self) -> list[Any]:
         """What of it, beside the base model's weights, decides how the untrained model scores."""
-        return [[field.name, _plain(getattr(self, field.name))] for field in fields(self) if field.name != "base"]
+        # An untrained adapter changes nothing, but weights in 4 bits do.
+        named = [field.name for field in fields(self) if field.name not in ("base", "adapter")]
+        bits = self.adapter.bits if self.adapter else None
+        return [*([name, _plain(getattr(self, name))] for name in named), ["bits", bits]]
 
 
 def _plain(value: Any) -> Any:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from stbench.cache import Store
 from stbench.config.sentence import ModelType
+from stbench.models.adapter import add_adapter
 from stbench.models.base import Base
 from stbench.models.blueprint import Blueprint
 from stbench.models.layers import keep_layers
@@ -15,6 +16,7 @@ from stbench.models.parts import (
     auto_encoder,
     ensure_padding,
     fp32,
+    loaded_as,
     pooled,
     set_normalization,
     transformer,
@@ -43,11 +45,13 @@ def build(blueprint: Blueprint, seed: int, store: Store | None = None) -> BaseMo
         set_normalization(model, blueprint.normalize)
     if blueprint.max_seq_length is not None and blueprint.base.architecture != "static":
         model.max_seq_length = blueprint.max_seq_length
+    if blueprint.adapter is not None:
+        add_adapter(model, blueprint, blueprint.adapter)
     return model
 
 
-def reload(type_: ModelType, folder: Path, device: str) -> BaseModel:
-    """A finished model from its folder, as any user of the library would load it."""
+def reload(type_: ModelType, folder: Path, device: str, **loaded: Any) -> BaseModel:
+    """A finished model from its folder, as any user of the library would load it; `loaded`: arguments of its weights."""
     import sentence_transformers
 
     names = {
@@ -56,26 +60,34 @@ def reload(type_: ModelType, folder: Path, device: str) -> BaseModel:
         "sparse_encoder": "SparseEncoder",
         "multi_vector_encoder": "MultiVectorEncoder",
     }
-    model: BaseModel = getattr(sentence_transformers, names[type_])(str(folder), device=device)
+    model: BaseModel = getattr(sentence_transformers, names[type_])(
+        str(folder), device=device, model_kwargs=loaded or None
+    )
     return model
 
 
-def bi_encoder(base: Base, device: str, pooling: str | None = None, store: Store | None = None) -> SentenceTransformer:
+def bi_encoder(
+    base: Base,
+    device: str,
+    pooling: str | None = None,
+    store: Store | None = None,
+    loaded: dict[str, Any] | None = None,
+) -> SentenceTransformer:
     """A dense bi-encoder, as it is trained, and as it mines for others."""
     from sentence_transformers import SentenceTransformer
 
     if base.static is not None:
         return SentenceTransformer(modules=static_modules(base, device, store), device=device)
     if base.modules_for("sentence_transformer"):
-        return SentenceTransformer(base.location, device=device, revision=base.revision, model_kwargs=fp32())
-    model = SentenceTransformer(modules=pooled(base, pooling), device=device)
+        return SentenceTransformer(base.location, device=device, revision=base.revision, model_kwargs=loaded or fp32())
+    model = SentenceTransformer(modules=pooled(base, pooling, loaded), device=device)
     if base.architecture == "decoder":
         ensure_padding(model, base, "sentence_transformer")
     return model
 
 
 def _sentence_transformer(blueprint: Blueprint, store: Store | None) -> SentenceTransformer:
-    return bi_encoder(blueprint.base, blueprint.device, blueprint.pooling, store)
+    return bi_encoder(blueprint.base, blueprint.device, blueprint.pooling, store, loaded_as(blueprint))
 
 
 def _cross_encoder(blueprint: Blueprint, _store: Store | None) -> CrossEncoder:
@@ -87,11 +99,11 @@ def _cross_encoder(blueprint: Blueprint, _store: Store | None) -> CrossEncoder:
     base, labels = blueprint.base, blueprint.num_labels
     if base.architecture == "decoder" and base.type != "cross_encoder":
         # The library would compare the logits of "yes" and "no", which only a model trained for that can.
-        modules = [transformer(base, "sequence-classification", num_labels=labels)]
+        modules = [transformer(base, "sequence-classification", loaded_as(blueprint), num_labels=labels)]
         return CrossEncoder(modules=modules, activation_fn=activation, device=blueprint.device)
     return CrossEncoder(
         base.location, num_labels=labels, activation_fn=activation, device=blueprint.device,
-        revision=base.revision, model_kwargs=fp32(),
+        revision=base.revision, model_kwargs=loaded_as(blueprint),
     )  # fmt: skip
 
 
@@ -101,11 +113,13 @@ def _sparse_encoder(blueprint: Blueprint, _store: Store | None) -> SparseEncoder
 
     base, csr = blueprint.base, blueprint.architecture == "csr"
     if base.is_sparse(blueprint.architecture) or (csr and base.type == "sentence_transformer"):
-        return SparseEncoder(base.location, device=blueprint.device, revision=base.revision, model_kwargs=fp32())
+        return SparseEncoder(
+            base.location, device=blueprint.device, revision=base.revision, model_kwargs=loaded_as(blueprint)
+        )
     if csr:
-        modules = [*pooled(base, blueprint.pooling), auto_encoder(base.dimensions)]
+        modules = [*pooled(base, blueprint.pooling, loaded_as(blueprint)), auto_encoder(base.dimensions)]
     else:
-        modules = [transformer(base, "fill-mask"), SpladePooling(pooling_strategy="max")]
+        modules = [transformer(base, "fill-mask", loaded_as(blueprint)), SpladePooling(pooling_strategy="max")]
     return SparseEncoder(modules=modules, device=blueprint.device)
 
 
@@ -115,7 +129,9 @@ def _multi_vector_encoder(blueprint: Blueprint, _store: Store | None) -> MultiVe
     from torch import nn
 
     base = blueprint.base
-    model = MultiVectorEncoder(base.location, device=blueprint.device, revision=base.revision, model_kwargs=fp32())
+    model = MultiVectorEncoder(
+        base.location, device=blueprint.device, revision=base.revision, model_kwargs=loaded_as(blueprint)
+    )
     place = next((index for index, module in enumerate(model) if isinstance(module, Dense)), None)
     if blueprint.embedding_dim and place is not None and not base.projects_tokens:
         model[place] = Dense(

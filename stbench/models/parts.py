@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from stbench.config.sentence import ModelType
+from stbench.models.adapter import quantization
 from stbench.models.base import Base
+from stbench.models.blueprint import Blueprint
 
 if TYPE_CHECKING:
     from sentence_transformers.base.model import BaseModel
@@ -22,13 +24,18 @@ def fp32() -> dict[str, Any]:
     return {"dtype": torch.float32}
 
 
-def transformer(base: Base, task: Task, **config: Any) -> Any:
+def loaded_as(blueprint: Blueprint) -> dict[str, Any]:
+    """Arguments that load the weights in fp32, those frozen under a 4-bit adapter in 4 bits."""
+    return fp32() | (quantization(blueprint.device) if blueprint.adapter and blueprint.adapter.bits else {})
+
+
+def transformer(base: Base, task: Task, loaded: dict[str, Any] | None = None, **config: Any) -> Any:
     """The transformer of `base` with the head for `task`; `config` goes over that of its own config.json."""
     from sentence_transformers.base.modules import Transformer
 
     revision = {"revision": base.revision} if base.revision else {}
     return Transformer(
-        base.location, transformer_task=task, model_kwargs={**fp32(), **revision}, processor_kwargs=revision,
+        base.location, transformer_task=task, model_kwargs={**(loaded or fp32()), **revision}, processor_kwargs=revision,
         config_kwargs={**revision, **config},
     )  # fmt: skip
 
@@ -49,11 +56,11 @@ def ensure_padding(model: BaseModel, base: Base, type_: ModelType) -> None:
         config.get_text_config().pad_token_id = tokenizer.pad_token_id
 
 
-def pooled(base: Base, pooling: str | None) -> list[Any]:
+def pooled(base: Base, pooling: str | None, loaded: dict[str, Any] | None = None) -> list[Any]:
     """Transformer and pooling."""
     from sentence_transformers.sentence_transformer.modules import Pooling
 
-    module = transformer(base, "feature-extraction")
+    module = transformer(base, "feature-extraction", loaded)
     return [module, Pooling(module.get_embedding_dimension(), pooling_mode=pooling or default_pooling(base))]
 
 

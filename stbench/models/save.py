@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from stbench.data.splits import anchors_of
 from stbench.errors import Failed
+from stbench.models.adapter import merge_adapter
 from stbench.models.build import reload
+from stbench.models.parts import loaded_as
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -21,13 +23,33 @@ TOLERANCE = 1e-4
 def save(model: Any, plan: Plan, folder: Path, test: Dataset) -> float:
     """Write `model` with its card to `folder`, load it again as a user would, and compare both on a few test rows.
 
-    Returns the largest difference of their outputs. Raises `Failed` when it exceeds `TOLERANCE`.
+    With an adapter, the model is the merged one, which needs neither peft nor the base model; the adapter alone lies
+    beside it in `adapter`. Returns the largest difference of their outputs. Raises `Failed` when it exceeds `TOLERANCE`.
     """
+    measured = _outputs(model, plan, test)
+    if plan.blueprint.adapter is not None:
+        save_adapter(model, plan, folder.parent / "adapter", measured, test)
+        merge_adapter(model)
     model.save_pretrained(str(folder))
-    again = reload(plan.blueprint.type, folder, plan.device)
-    difference = _difference(_outputs(model, plan, test), _outputs(again, plan, test))
+    return _compare("model", measured, reload(plan.blueprint.type, folder, plan.device), plan, test)
+
+
+def save_adapter(model: Any, plan: Plan, folder: Path, measured: Any, test: Dataset) -> None:
+    """The adapter in the library's own format, which loads as long as the base model is where it was.
+
+    A base model without some of its layers is nowhere, so an adapter of it is not written.
+    """
+    if plan.blueprint.layers is not None:
+        return
+    model.save_pretrained(str(folder))
+    again = reload(plan.blueprint.type, folder, plan.device, **loaded_as(plan.blueprint)).float()
+    _compare("adapter", measured, again, plan, test)
+
+
+def _compare(what: str, measured: Any, again: Any, plan: Plan, test: Dataset) -> float:
+    difference = _difference(measured, _outputs(again, plan, test))
     if not difference <= TOLERANCE:
-        raise Failed(f"the saved model differs from the measured one by {difference:g} on {SAMPLES} test rows")
+        raise Failed(f"the saved {what} differs from the measured model by {difference:g} on {SAMPLES} test rows")
     return difference
 
 

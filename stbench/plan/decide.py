@@ -55,6 +55,7 @@ class Defaults:
             return asked, "asked for"
         architecture = _BY_ARCHITECTURE.get(self.base.architecture, {})
         for found, why in (
+            (getattr(sentence.adapter.suggests, option), "suggested by the adapter"),
             (getattr(sentence.base_model.suggests, option), "suggested by the base model"),
             (self._for_new_head(option), "suggested by the model type: its head starts untrained"),
             (architecture.get(option), f"usual for a {self.base.architecture} model"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from stbench.config.sentence import Shape
+from stbench.models.adapter import trainable_parameters, weight_bytes
 from stbench.models.base import Base
 from stbench.models.blueprint import Blueprint
 from stbench.plan.hardware import Mode
@@ -15,12 +16,12 @@ _TEXTS: dict[Shape, int] = {"triplet": 3, "n_tuple": 5, "ranked_list": 8}
 
 
 def memory_bytes(base: Base, blueprint: Blueprint, training: TrainingPlan, shape: Shape, precision: Mode) -> int:
-    """Weights, gradients and two Adam moments in fp32, and activations of one batch.
+    """Weights, gradients and two Adam moments of what is trained, in fp32, and activations of one batch.
 
     Activations after Korthikanti et al. 2022 (arXiv:2205.05198): per layer tokens · width · (34 + 5 · heads · length / width)
     bytes at 16 bits; a SPLADE head adds one logit a token and word of the vocabulary.
     """
-    states = 16 * blueprint.parameters
+    states = weight_bytes(blueprint) + 12 * trainable_parameters(blueprint)
     texts = training.batch_size * _TEXTS.get(shape, 2)
     length = blueprint.max_seq_length or 0
     width = max(base.dimensions, 1)
@@ -35,6 +36,6 @@ def memory_bytes(base: Base, blueprint: Blueprint, training: TrainingPlan, shape
     return int(_PROCESS + states + activations)
 
 
-def disk_bytes(base: Base) -> int:
+def disk_bytes(blueprint: Blueprint) -> int:
     """Two checkpoints with their optimizer states while training, and the finished model twice (folder and tracker)."""
-    return 2 * 12 * base.parameters + 2 * 4 * base.parameters
+    return 2 * 12 * trainable_parameters(blueprint) + 2 * 4 * blueprint.parameters

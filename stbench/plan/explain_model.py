@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from stbench.models.blueprint import Blueprint
+from stbench.models.adapter import trainable_parameters
+from stbench.models.blueprint import AdapterChoice, Blueprint
 from stbench.models.parts import default_pooling
 from stbench.plan.decide import head_is_trained
 from stbench.plan.plan import Decision
@@ -29,6 +30,8 @@ def explain_model(blueprint: Blueprint, rows: int) -> Iterator[Decision]:
         yield Decision("projection", what, "a new dense layer: starts UNTRAINED, with random directions")
     if blueprint.normalize is not None:
         yield Decision("normalisation", "vectors of length 1" if blueprint.normalize else "none", "as said")
+    if blueprint.adapter is not None:
+        yield _adapter(blueprint, blueprint.adapter)
     if blueprint.max_seq_length:
         yield Decision(
             "sequence length", f"{blueprint.max_seq_length} tokens", "longer texts are cut; training.max_seq_length"
@@ -45,6 +48,16 @@ def _layers(blueprint: Blueprint) -> Decision:
     kept, size = blueprint.layers or (), blueprint.parameters
     what = f"{', '.join(map(str, kept))} of {blueprint.base.layers}"
     return Decision("layers", what, f"the others are taken out: {size / 1e6:.1f} M parameters" if size else "")
+
+
+def _adapter(blueprint: Blueprint, adapter: AdapterChoice) -> Decision:
+    kind = "DoRA" if adapter.dora else "LoRA"
+    targets = "all linear modules of the layers" if adapter.targets is None else ", ".join(adapter.targets)
+    trained, whole = trainable_parameters(blueprint), blueprint.parameters
+    share = f"; trains about {trained:,} parameters, {trained / whole:.2%}" if whole else ""
+    bits = " frozen in 4 bits (the baseline is scored so too)" if adapter.bits else " frozen"
+    what = f"{kind} of rank {adapter.rank}, alpha {adapter.alpha:g}{share}"
+    return Decision("adapter", what, f"beside {targets},{bits}; the model is saved merged, the adapter beside it")
 
 
 def _architecture(blueprint: Blueprint) -> tuple[str, str]:

@@ -8,14 +8,14 @@ from dataclasses import replace
 from typing import Any
 
 from stbench.cache import Store
-from stbench.config.sentence import LossForType, Modifier, Sentence
+from stbench.config.sentence import Adapter, LossForType, Modifier, Sentence
 from stbench.data.mining import MiningSettings
 from stbench.data.roles import Mapped, map_roles
 from stbench.data.sources import Head, head, open_source
 from stbench.data.splits import Sizes, held_out
 from stbench.errors import Refused
 from stbench.models.base import Base
-from stbench.models.blueprint import Blueprint
+from stbench.models.blueprint import AdapterChoice, Blueprint
 from stbench.models.choose import base_of, named_base
 from stbench.plan import estimate, versions
 from stbench.plan.collections import searched
@@ -64,7 +64,7 @@ def make_plan(sentence: Sentence, chosen: Mapping[str, str], run: str, store: St
     loss = _loss(sentence, draft.loss, blueprint, chosen["modifier"])
     training = _training(sentence, defaults, loss, _training_rows(data))
     memory = estimate.memory_bytes(base, blueprint, training, data.shape, precision)
-    disk = estimate.disk_bytes(base)
+    disk = estimate.disk_bytes(blueprint)
     decisions = explain(
         sentence, chosen, data, blueprint, loss, evaluator, training, defaults, (precision, why, device.name)
     )
@@ -139,8 +139,17 @@ def _blueprint(
         pooling=defaults.pooling, num_labels=classes or 1, activation=loss.activation or "identity",
         architecture=sparse_architecture(sentence.model, base), embedding_dim=sentence.model.embedding_dim,
         normalize=choice.normalize, projection=choice.projection,
-        layers=tuple(choice.layers) if choice.layers else None,
+        layers=tuple(choice.layers) if choice.layers else None, adapter=_adapter(sentence.adapter),
     )  # fmt: skip
+
+
+def _adapter(choice: Adapter) -> AdapterChoice | None:
+    if choice.kind == "none":
+        return None
+    targets = None if choice.targets == "auto" else tuple(choice.targets)
+    return AdapterChoice(
+        choice.rank, choice.alpha, choice.dropout, targets, dora=choice.dora, rslora=choice.rslora, bits=choice.bits
+    )
 
 
 def _loss(sentence: Sentence, entry: LossForType, blueprint: Blueprint, modifier: str) -> LossPlan:

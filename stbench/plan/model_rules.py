@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+from stbench.config.suggest import did_you_mean
 from stbench.errors import Problem
+from stbench.models.adapter import linear_names
+from stbench.models.base import layer_of
+from stbench.plan.hardware import choose_device
 
 if TYPE_CHECKING:
     from stbench.plan.rules import Draft
@@ -68,7 +73,7 @@ def layers_are_there(draft: Draft) -> Iterator[Problem]:
     where, last = f"base_model.layers={str(keep).replace(' ', '')}", base.layers - 1
     if base.architecture == "static":
         yield Problem("static embeddings have no layers", where, "leave it out, or base_model=minilm")
-    elif base.tensors and len({base.layer_of(name) for name in base.tensors} - {None}) != base.layers:
+    elif base.tensors and len({layer_of(name) for name in base.tensors} - {None}) != base.layers:
         yield Problem("this model shares its layers, so none can be taken out", where, "leave it out")
     elif max(keep) > last:
         fitting = [layer for layer in keep if layer <= last] or [0]
@@ -81,10 +86,50 @@ def layers_are_there(draft: Draft) -> Iterator[Problem]:
         yield Problem("layers are named in their order, each once", where, f"base_model.layers={ordered}")
 
 
+def adapter_has_a_transformer(draft: Draft) -> Iterator[Problem]:
+    """A table of token vectors has no linear layers, and trains in seconds as it is."""
+    if draft.sentence.adapter.kind != "none" and draft.base.architecture == "static":
+        yield Problem(
+            "static embeddings have no layers that an adapter could stand beside",
+            f"adapter={draft.chosen['adapter']}", "adapter=none, or base_model=minilm",
+        )  # fmt: skip
+
+
+def adapter_targets_are_there(draft: Draft) -> Iterator[Problem]:
+    """Modules that are named must be linear ones inside the layers."""
+    targets, base = draft.sentence.adapter.targets, draft.base
+    if targets == "auto" or not base.tensors or base.architecture == "static":
+        return
+    known = linear_names(base)
+    modules = [name.removesuffix(".weight") for name in base.tensors if layer_of(name) is not None]
+    for target in targets:
+        if not any(module == target or module.endswith(f".{target}") for module in modules):
+            mend = did_you_mean(target, known, "adapter.targets=[{}]")
+            yield Problem(f"no linear module in the layers is called '{target}'", "adapter.targets", mend)
+
+
+def four_bits_can_be_had(draft: Draft) -> Iterator[Problem]:
+    """Weights in 4 bits are the business of bitsandbytes, which knows CUDA and the CPU."""
+    adapter, where = draft.sentence.adapter, f"adapter={draft.chosen['adapter']}"
+    if adapter.bits is None:
+        return
+    if importlib.util.find_spec("bitsandbytes") is None:
+        what = "weights in 4 bits need the package bitsandbytes"
+        yield Problem(what, where, "pip install 'stbench[qlora]', or adapter=lora")
+    elif choose_device(draft.sentence.hardware)[0].device == "mps":
+        yield Problem("bitsandbytes has no 4-bit weights for Apple GPUs", where, "adapter=lora, or hardware=cpu")
+    if adapter.dora:
+        what = "DoRA's magnitudes cannot be merged into weights of 4 bits"
+        yield Problem(what, "adapter.dora=true", "adapter.dora=false, or adapter=lora")
+
+
 MODEL_RULES: tuple[Callable[[Draft], Iterator[Problem]], ...] = (
     pooling_is_free,
     decoders_pool_their_end,
     only_text_vectors_are_normalized,
     only_text_vectors_are_projected,
     layers_are_there,
+    adapter_has_a_transformer,
+    adapter_targets_are_there,
+    four_bits_can_be_had,
 )

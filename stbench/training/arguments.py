@@ -96,7 +96,8 @@ def training_arguments(plan: Plan, folder: Path, best_key: str, greater_is_bette
         "per_device_eval_batch_size": training.batch_size,
         "num_train_epochs": training.epochs,
         "max_steps": _max_steps(training, rows),
-        "warmup_steps": training.warmup,
+        # Of a single step the warm-up would be all, with a learning rate of 0.
+        "warmup_steps": training.warmup if _steps_of(training, rows) > 1 else 0,
         "lr_scheduler_type": training.scheduler,
         "weight_decay": training.weight_decay,
         "gradient_accumulation_steps": training.gradient_accumulation,
@@ -131,9 +132,17 @@ def training_arguments(plan: Plan, folder: Path, best_key: str, greater_is_bette
 
 def _max_steps(training: TrainingPlan, rows: int) -> int:
     """Steps to end at early; -1 where the epochs end before: the library would go on beyond them."""
+    return training.max_steps if training.max_steps and training.max_steps < _epochs(training, rows) else -1
+
+
+def _steps_of(training: TrainingPlan, rows: int) -> int:
+    return min(training.max_steps or _epochs(training, rows), _epochs(training, rows))
+
+
+def _epochs(training: TrainingPlan, rows: int) -> int:
+    """Steps until the epochs end."""
     batches = math.ceil(rows / training.batch_size)
-    steps = math.ceil(math.ceil(batches / training.gradient_accumulation) * training.epochs)
-    return training.max_steps if training.max_steps and training.max_steps < steps else -1
+    return math.ceil(math.ceil(batches / training.gradient_accumulation) * training.epochs)
 
 
 def _steps(value: float) -> float | int:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from stbench.errors import Failed, Interrupted
 from stbench.plan.plan import Plan
+from stbench.training.moved import check_moved, fingerprints
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -55,10 +56,12 @@ def train(
     """Train `model` in place and leave the weights of the best checkpoint in it.
 
     Goes on from the newest complete checkpoint in `folder`. Raises `Interrupted` after a signal (a checkpoint has
-    been written then) and `Failed` when the loss becomes NaN or another checkpoint than the best was loaded.
+    been written then) and `Failed` when the loss becomes NaN, another checkpoint than the best was loaded, or no weight
+    has moved.
     """
     from transformers import PrinterCallback, set_seed
 
+    from stbench.training.adapters import with_own_checkpoints
     from stbench.training.arguments import trainer_class, training_arguments
     from stbench.training.callbacks import Checksums, EvaluateAtEnd, Report, StopOnSignal, StopWhenNoBetter
 
@@ -75,7 +78,9 @@ def train(
     if plan.training.patience:
         callbacks.append(StopWhenNoBetter(key, plan.training.patience, evaluator.greater_is_better))
     set_seed(plan.seed)
-    trainer = trainer_class(plan)(
+    before = fingerprints(model)
+    kind = trainer_class(plan) if plan.blueprint.adapter is None else with_own_checkpoints(trainer_class(plan))
+    trainer = kind(
         model=model,
         args=training_arguments(plan, folder, key, evaluator.greater_is_better, len(rows)),
         train_dataset=_as_the_library_reads(rows),
@@ -90,6 +95,7 @@ def train(
         raise Interrupted("stopped while training; the same command goes on from the last checkpoint")
     best = trainer.state.best_model_checkpoint
     _check_loaded(best, model)
+    check_moved(model, before, trainer.state.global_step)
     return Trained(
         history=tuple(_entry(entry, key) for entry in trainer.state.log_history),
         best_step=_step_of(best) if best else None,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from stbench.errors import Problem, Refused
-from stbench.models.base import Base, locate, tensor_shapes
+from stbench.models.base import Base, layer_of, locate, tensor_shapes
 
 if TYPE_CHECKING:
     from stbench.config.sentence import ModelType
@@ -236,4 +236,4 @@ def test_tensors_belong_to_layers_or_to_none(tmp_path: Path, write_model: Callab
         "embeddings.word_embeddings.weight": None, "classifier.weight": None,
     }  # fmt: skip
     found = at(write_model(tmp_path, BERT, dict.fromkeys(names, (8, 8))))
-    assert {name: found.layer_of(name) for name in found.tensors} == names
+    assert {name: layer_of(name) for name in found.tensors} == names

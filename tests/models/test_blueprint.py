@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from stbench.models.blueprint import Blueprint
+from stbench.models.blueprint import AdapterChoice, Blueprint
 
 LAYERS = {f"encoder.layer.{layer}.weight": (10, 10) for layer in range(2)} | {"embeddings.weight": (5, 10)}
 
@@ -57,7 +57,10 @@ def test_whatever_is_built_differently_has_another_identity(blueprint: Callable[
         {"activation": "sigmoid"}, {"architecture": "csr"}, {"embedding_dim": 3}, {"normalize": True},
         {"projection": 16}, {"layers": (0,)},
     ]  # fmt: skip
+    adapter = AdapterChoice(4, 8, 0.0)
+    changes.append({"adapter": replace(adapter, bits=4)})
     found = [replace(plain, **change).identity() for change in changes]
+    assert replace(plain, adapter=adapter).identity() == plain.identity()
     assert plain.identity() == blueprint().identity()
     assert all(found.count(identity) == 1 for identity in [*found, plain.identity()] if identity != plain.identity())
     assert plain.identity() not in found

@@ -62,6 +62,27 @@ def test_a_saved_model_gives_what_the_measured_one_gave(
     assert (tmp_path / "model" / "README.md").is_file()
 
 
+@pytest.mark.parametrize("adapter", ["lora", "qlora"])
+@pytest.mark.parametrize("type_", TYPES)
+def test_an_adapter_is_saved_merged_and_alone(
+    planned: Callable[..., Plan], rows: Dataset, tmp_path: Path, type_: ModelType, adapter: str
+) -> None:
+    plan = planned(type_, f"adapter={adapter}")
+    model = build(plan.blueprint, plan.seed)
+    assert save(model, plan, tmp_path / "model", rows) <= TOLERANCE
+    assert (tmp_path / "adapter" / "adapter_model.safetensors").is_file()
+    assert not (tmp_path / "model" / "adapter_config.json").exists()
+
+
+def test_an_adapter_of_a_pruned_model_is_saved_merged_only(
+    planned: Callable[..., Plan], rows: Dataset, tmp_path: Path
+) -> None:
+    plan = planned("sentence_transformer", "adapter=lora", "base_model.layers=[1]")
+    model = build(plan.blueprint, plan.seed)
+    assert save(model, plan, tmp_path / "model", rows) <= TOLERANCE
+    assert not (tmp_path / "adapter").exists()
+
+
 @pytest.mark.parametrize("type_", TYPES)
 def test_a_model_that_was_tampered_with_on_disk_fails(
     planned: Callable[..., Plan], rows: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, type_: ModelType
@@ -74,7 +95,7 @@ def test_a_model_that_was_tampered_with_on_disk_fails(
         return reload(*given)
 
     monkeypatch.setattr(module, "reload", tampered)
-    with pytest.raises(Failed, match="the saved model differs from the measured one by"):
+    with pytest.raises(Failed, match="the saved model differs from the measured model by"):
         save(model, plan, tmp_path / "model", rows)
 
 

@@ -27,6 +27,8 @@ def defaults(say: Callable[..., Any], a_base: Callable[..., Any]) -> Callable[..
         ([], STATIC, 3e-2, "usual for a static model"),
         ([], {"architecture": "decoder"}, 1e-4, "usual for a decoder model"),
         ([], {}, 2e-5, "suggested by the model type"),
+        (["adapter=lora"], {}, 2e-4, "suggested by the adapter"),
+        (["adapter=qlora", "model=multi_vector_encoder"], {}, 2e-4, "suggested by the adapter"),
         (["model=cross_encoder"], {"trained_head": True}, 2e-5, "suggested by the model type"),
         (["model=cross_encoder"], {}, 2e-4, "suggested by the model type: its head starts untrained"),
     ],

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from stbench.models.blueprint import Blueprint
+from stbench.models.blueprint import AdapterChoice, Blueprint
 from stbench.plan.estimate import disk_bytes, memory_bytes
 from stbench.plan.plan import TrainingPlan
 
@@ -68,4 +68,20 @@ def test_a_static_model_needs_little_more_than_its_table(
 
 
 def test_the_disk_holds_two_checkpoints_and_two_models(a_base: Callable[..., Any]) -> None:
-    assert disk_bytes(a_base(parameters=1000)) == 2 * 12 * 1000 + 2 * 4 * 1000
+    blueprint = Blueprint("sentence_transformer", a_base(parameters=1000), "cpu")
+    assert disk_bytes(blueprint) == 2 * 12 * 1000 + 2 * 4 * 1000
+
+
+LORA = AdapterChoice(rank=4, alpha=8, dropout=0.0)
+LAYERS = {f"layer.{layer}.query.weight": (500, 1000) for layer in range(2)}
+
+
+def test_under_an_adapter_only_what_is_trained_has_gradients_and_moments(a_base: Callable[..., Any]) -> None:
+    base = a_base(parameters=1_000_000, tensors=LAYERS, layers=0)
+    whole = Blueprint("sentence_transformer", base, "cpu")
+    lora, qlora = (replace(whole, adapter=adapter) for adapter in (LORA, replace(LORA, bits=4)))
+    memory = [memory_bytes(base, plan, TRAINING, "pair", "fp32") for plan in (whole, lora, qlora)]
+    trained = 2 * 4 * 1500
+    assert memory[0] - memory[1] == 12 * (1_000_000 - trained)
+    assert memory[1] - memory[2] == int((4 - 0.57) * 1_000_000)
+    assert disk_bytes(lora) == 2 * 12 * trained + 2 * 4 * 1_000_000

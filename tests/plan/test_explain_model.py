@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from stbench.models.blueprint import Blueprint
+from stbench.models.blueprint import AdapterChoice, Blueprint
 from stbench.plan.explain_model import explain_model
 
 ENCODER = {"pooling": "mean"}
@@ -78,3 +78,11 @@ def test_random_vectors_on_little_data_are_warned_of(
     )
     assert "warning" not in lines(base={"architecture": "static", "static": "wordllama"}, rows=rows)
     assert "UNTRAINED" in lines(base=random)["architecture"]
+
+
+def test_the_adapter_is_told_with_its_share(lines: Callable[..., dict[str, str]]) -> None:
+    base = {"parameters": 1_000_000, "tensors": {"layer.0.query.weight": (500, 1000)}}
+    told = lines(base=base, pooling="mean", adapter=AdapterChoice(4, 8, 0.0))["adapter"]
+    assert told.startswith("LoRA of rank 4, alpha 8; trains about 6,000 parameters, 0.60%")
+    assert "4 bits" in lines(base=base, adapter=AdapterChoice(4, 8, 0.0, bits=4), pooling="mean")["adapter"]
+    assert lines(base=base, adapter=AdapterChoice(4, 8, 0.0, dora=True), pooling="mean")["adapter"].startswith("DoRA")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from stbench.errors import Problem
 from stbench.plan import model_rules as rules
+from stbench.plan.hardware import Machine
 from stbench.plan.rules import Draft, Rule, problems
 
 Drafts = Callable[..., Draft]
@@ -83,6 +85,45 @@ def test_layers_are_refused_where_there_are_none_of_their_own(draft: Drafts) -> 
     assert "shares" in only(rules.layers_are_there, draft("base_model.layers=[0]", **shared)).what
     own = {"tensors": {f"encoder.layer.{layer}.weight": (4, 4) for layer in range(2)}}
     assert not problems(draft("base_model.layers=[0]", **own))
+
+
+@pytest.mark.parametrize("adapter", ["lora", "qlora"])
+def test_an_adapter_is_refused_for_static_embeddings(adapter: str, draft: Drafts) -> None:
+    problem = only(rules.adapter_has_a_transformer, draft(f"adapter={adapter}", **STATIC))
+    assert problem.mend == "adapter=none, or base_model=minilm"
+    assert not problems(draft("adapter=none", **STATIC))
+    assert not problems(draft(f"adapter={adapter}"))
+
+
+def test_targets_that_are_not_there_are_refused_with_the_closest(draft: Drafts) -> None:
+    tensors = {"encoder.layer.0.attention.query.weight": (4, 4), "encoder.layer.1.attention.query.weight": (4, 4)}
+    wrong = draft("adapter=lora", "adapter.targets=[qeury]", tensors=tensors)
+    problem = only(rules.adapter_targets_are_there, wrong)
+    assert problem.mend == "did you mean adapter.targets=[query]?"
+    for right in ("[query]", "[attention.query]", "auto"):
+        assert not problems(draft("adapter=lora", f"adapter.targets={right}", tensors=tensors))
+
+
+def test_four_bits_are_refused_without_their_package(draft: Drafts, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *_: None)
+    problem = only(rules.four_bits_can_be_had, draft("adapter=qlora"))
+    assert problem.mend == "pip install 'stbench[qlora]', or adapter=lora"
+    assert not problems(draft("adapter=lora"))
+
+
+def test_four_bits_are_refused_on_apple_gpus(draft: Drafts, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *_: object())
+    monkeypatch.setattr(rules, "choose_device", lambda hardware: (Machine("mps", "Apple GPU", False), None))
+    problem = only(rules.four_bits_can_be_had, draft("adapter=qlora"))
+    assert problem.mend.startswith("adapter=lora")
+
+
+def test_magnitudes_apart_are_refused_for_four_bits(draft: Drafts, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *_: object())
+    problem = only(rules.four_bits_can_be_had, draft("adapter=qlora", "adapter.dora=true"))
+    assert problem.where == "adapter.dora=true"
+    assert not problems(draft("adapter=lora", "adapter.dora=true"))
+    assert not problems(draft("adapter=qlora"))
 
 
 def test_every_rule_has_its_test() -> None:
