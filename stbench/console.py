@@ -15,7 +15,7 @@ from rich.table import Table
 from stbench.errors import Problem, Refused
 
 if TYPE_CHECKING:
-    from stbench.plan.plan import Plan
+    from stbench.plan.plan import Judging
     from stbench.records.folder import Summary
 
 _COLOURS = {"WIN": "bold green", "MARGINAL": "bold yellow", "REGRESSION": "bold red"}
@@ -84,7 +84,7 @@ def list_choices(words: Sequence[str]) -> int:
     return 0
 
 
-def show_plan(plan: Plan) -> None:
+def show_plan(plan: Judging) -> None:
     """All decisions with their reasons, three sample rows, and what the run will need."""
     out = _console()
     table = Table(
@@ -103,19 +103,20 @@ def show_plan(plan: Plan) -> None:
     table.add_row(
         "needs",
         f"about {memory:.1f} GiB of memory, {disk:,.0f} MiB of disk",
-        "weights, optimiser, activations; checkpoints",
+        plan.needs,
     )
     out.print(table)
     out.print("[cyan]samples[/]")
-    mapped = plan.data.mapped["train"]
-    for number, row in enumerate(plan.data.heads["train"].rows[:3], 1):
+    split = next(iter(plan.data.heads))
+    mapped = plan.data.mapped[split]
+    for number, row in enumerate(plan.data.heads[split].rows[:3], 1):
         for role, column in mapped.columns.items():
             out.print(
                 f"  {number} [dim]{role}[/] {escape(_short(row[column], 110))}", no_wrap=True, overflow="ellipsis"
             )
 
 
-def plan_text(plan: Plan) -> str:
+def plan_text(plan: Judging) -> str:
     """The plan as plain text, for the run's folder."""
     width = max(len(decision.what) for decision in plan.decisions)
     return "\n".join(
@@ -166,23 +167,57 @@ def progress(what: str, total: int | None = None) -> Iterator[Callable[..., None
 def show_summary(summary: Summary) -> None:
     """What ran, each metric before and after, where everything is, what to try next, and the verdict as the last line."""
     out = _console()
-    out.print()
-    table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
-    table.add_column(style="cyan", no_wrap=True)
-    table.add_column(overflow="fold")
-    for label, text in summary.facts:
-        table.add_row(label, escape(text))
-    out.print(table)
-    out.print()
+    _show_facts(out, summary.facts)
     out.print(_metrics(summary.metrics, summary.references))
-    for label, place in summary.places.items():
-        out.print(f"[cyan]{label:<9}[/] {escape(place)}", soft_wrap=True)
+    _show_places(out, summary.places)
     for overrides, reason in summary.advice:
         out.print(f"[cyan]try next [/] {escape(overrides)}  [dim]{escape(reason)}[/]", soft_wrap=True)
     if summary.settle:
         out.print(f"[cyan]settle   [/] {escape(summary.settle)}", soft_wrap=True)
     out.print()
     show_verdict_line(summary.line, summary.outcome)
+
+
+def _show_facts(out: Console, facts: Sequence[tuple[str, str]]) -> None:
+    out.print()
+    table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
+    table.add_column(style="cyan", no_wrap=True)
+    table.add_column(overflow="fold")
+    for label, text in facts:
+        table.add_row(label, escape(text))
+    out.print(table)
+    out.print()
+
+
+def _show_places(out: Console, places: Mapping[str, str]) -> None:
+    for label, place in places.items():
+        out.print(f"[cyan]{label:<9}[/] {escape(place)}", soft_wrap=True)
+
+
+def show_score(summary: Summary, score: str) -> None:
+    """What was scored, every metric, where everything is, and the score; the verdict, where there is one, is the last line."""
+    out = _console()
+    _show_facts(out, summary.facts)
+    compared = summary.line != score
+    out.print(_metrics(summary.metrics, summary.references) if compared else _alone(summary))
+    _show_places(out, summary.places)
+    if summary.settle:
+        out.print(f"[cyan]settle   [/] {escape(summary.settle)}", soft_wrap=True)
+    out.print()
+    for line in dict.fromkeys((score, summary.line)):
+        show_verdict_line(line, summary.outcome)
+
+
+def _alone(summary: Summary) -> Table:
+    """Metrics of one model."""
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for name in ("metric", "score"):
+        table.add_column(name, justify="left" if name == "metric" else "right", header_style="dim")
+    for name, (_, value) in summary.metrics.items():
+        table.add_row(escape(name), f"{value:.4f}")
+    for name, value in summary.references.items():
+        table.add_row(f"[dim]{escape(name)}[/]", f"[dim]{value:.4f}[/]")
+    return table
 
 
 def show_verdict_line(line: str, outcome: str) -> None:
@@ -202,8 +237,8 @@ def _metrics(metrics: Mapping[str, tuple[float, float]], references: Mapping[str
     return table
 
 
-def show_finished(run: str, line: str, outcome: str, report: str, changed: Sequence[str]) -> None:
-    """The verdict of a run that is already there."""
+def show_finished(run: str, lines: Sequence[str], outcome: str, report: str, changed: Sequence[str]) -> None:
+    """The last lines of a run that is already there."""
     out = _console()
     out.print(f"[green]✓[/] {escape(run)} has already run; [bold]force=true[/] starts over", soft_wrap=True)
     for file in changed:
@@ -211,7 +246,8 @@ def show_finished(run: str, line: str, outcome: str, report: str, changed: Seque
             f"[yellow]![/] {escape(file)} has changed since; [bold]force=true[/] takes the change in", soft_wrap=True
         )
     out.print(f"[cyan]report[/] {escape(report)}", soft_wrap=True)
-    show_verdict_line(line, outcome)
+    for line in lines:
+        show_verdict_line(line, outcome)
 
 
 def _short(value: object, length: int) -> str:

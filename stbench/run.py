@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,14 +15,12 @@ from stbench.config.fingerprint import run_name
 from stbench.config.secrets import redacted
 from stbench.config.sentence import Sentence
 from stbench.errors import Interrupted, Refused, StbenchError, in_words
+from stbench.jobs.lifecycle import exit_code, finished, is_done, terminable
 from stbench.records.folder import RunFolder
 from stbench.records.logs import to_file
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
-
-GATED = {"never": (), "regression": ("REGRESSION",), "not_win": ("REGRESSION", "MARGINAL")}
-"""Outcomes that end with exit code 3, by `verdict.fail_on`."""
 
 
 def run_job(config: DictConfig, hydra: Any, words: Sequence[str]) -> int:
@@ -48,8 +46,11 @@ def run_job(config: DictConfig, hydra: Any, words: Sequence[str]) -> int:
 
 
 def run(sentence: Sentence, chosen: Mapping[str, str], command: str, folder: RunFolder) -> int:
-    """The ten steps. Returns the exit code; raises what `run_job` turns into messages."""
-    if _is_done(folder, sentence) and sentence.plan == "show":
+    """The ten steps, or another job. Returns the exit code; raises what `run_job` turns into messages."""
+    if (job := sentence.job.kind) != "train":
+        other: int = import_module(f"stbench.jobs.{job}").run(sentence, chosen, command, folder)
+        return other
+    if is_done(folder, sentence) and sentence.plan == "show":
         return finished(folder, sentence)
 
     from stbench.plan.make import make_plan
@@ -63,9 +64,9 @@ def run(sentence: Sentence, chosen: Mapping[str, str], command: str, folder: Run
 
     from stbench.records.record import recording
 
-    with folder.held(), _terminable():
+    with folder.held(), terminable():
         # Another process may have finished it while this one planned.
-        if _is_done(folder, sentence):
+        if is_done(folder, sentence):
             return finished(folder, sentence)
         with recording(folder, sentence, plan, command, store) as record:
             from stbench.stages import Stages
@@ -80,26 +81,7 @@ def run(sentence: Sentence, chosen: Mapping[str, str], command: str, folder: Run
             stages.save(splits)
             summary = record.finish(verdict, baseline, final, trained, splits, stages.truncated(splits))
     console.show_summary(summary)
-    return 3 if verdict.outcome in GATED[sentence.verdict.fail_on] else 0
-
-
-def _is_done(folder: RunFolder, sentence: Sentence) -> bool:
-    return folder.state() == "finished" and not sentence.force
-
-
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """A termination signal ends the run the way Ctrl-C does."""
-    import signal
-
-    def stop(number: int, frame: object) -> None:
-        raise Interrupted("terminated; the same command goes on from where it was")
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    return exit_code(verdict.outcome, sentence)
 
 
 def _told(folder: RunFolder | None) -> Path | None:
@@ -111,14 +93,6 @@ def _told(folder: RunFolder | None) -> Path | None:
     with to_file(folder.log):
         logging.getLogger("stbench").exception("failed")
     return folder.log
-
-
-def finished(folder: RunFolder, sentence: Sentence) -> int:
-    """Shows the verdict of a run that is already there."""
-    kept = folder.read("verdict.json")
-    changed = [name for name, was in (folder.read("inputs.json") or {}).items() if _changed(name, was)]
-    console.show_finished(folder.name, kept["line"], kept["outcome"], str(folder.report), changed)
-    return 3 if kept["outcome"] in GATED[sentence.verdict.fail_on] else 0
 
 
 def as_said(overrides: Any) -> list[str]:
@@ -139,13 +113,3 @@ def command(overrides: Sequence[str]) -> str:
 
 def _program() -> list[str]:
     return ["stbench"] if sys.argv[0].endswith("stbench") else ["python", "-m", "stbench"]
-
-
-def _changed(name: str, was: Sequence[int]) -> bool:
-    import os
-
-    try:
-        status = os.stat(name)
-    except OSError:
-        return True
-    return [status.st_size, status.st_mtime_ns] != list(was)

@@ -42,15 +42,13 @@ class Stages:
     def _load_libraries(self) -> None:
         """The heavy imports, then the checks that need them: still before any data or weight is loaded."""
         with self._timed("libraries"), console.progress("loading libraries"):
-            import torch
+            from stbench.libraries import load_libraries
 
-            torch.set_float32_matmul_precision("high" if self._plan.device == "cuda" else "highest")
+            load_libraries(self._plan.device)
 
-            from stbench.records.logs import quiet_libraries
             from stbench.training.arguments import check_extra
             from stbench.training.losses import check_arguments
 
-            quiet_libraries()
             problems = [*check_extra(self._plan), *check_arguments(self._plan)]
         if problems:
             raise Refused(*problems)
@@ -152,7 +150,7 @@ class Stages:
         with self._timed("verdict"):
             return judge(
                 baseline["test"], final["test"], min_effect=sentence.verdict.min_effect, resamples=sentence.verdict.resamples,
-                seed=sentence.seed, collapsed=_collapsed(dims), extras=dims,
+                seed=sentence.seed, collapsed=collapsed(dims), extras=dims,
             )  # fmt: skip
 
     def save(self, splits: Splits) -> None:
@@ -238,7 +236,8 @@ def active_dims(scores: Scores) -> dict[str, float]:
     return {name: value for name in names for key, value in found.items() if key.endswith(name) or len(found) == 1}
 
 
-def _collapsed(dims: Mapping[str, float]) -> str | None:
+def collapsed(dims: Mapping[str, float]) -> str | None:
+    """Why the vectors are none that an index could hold; None where they are."""
     corpus = dims.get("corpus_active_dims")
     if corpus is None or 1 <= corpus <= DENSEST:
         return None

@@ -11,7 +11,7 @@ import pytest
 from stbench.cache import Store
 from stbench.errors import Refused
 from stbench.evaluation.scores import Scores
-from stbench.stages import DENSEST, Stages, _collapsed, active_dims
+from stbench.stages import DENSEST, Stages, active_dims, collapsed
 
 if TYPE_CHECKING:
     from stbench.plan.plan import Plan
@@ -76,6 +76,6 @@ def test_sparse_scores_tell_how_many_dimensions_are_active(metrics: dict[str, fl
     ],
 )
 def test_vectors_that_are_empty_or_dense_have_collapsed(corpus: float | None, state: str | None) -> None:
-    said = _collapsed({} if corpus is None else {"corpus_active_dims": corpus})
+    said = collapsed({} if corpus is None else {"corpus_active_dims": corpus})
     assert (said is None) == (state is None)
     assert state is None or f"the vectors are {state}" in (said or "")

@@ -19,16 +19,36 @@ _NOT_PART = {
     "verdict": {"fail_on"},
 }
 """Options that change what is shown or stored, but no number."""
+_READ: dict[str, Any] = {
+    "evaluate": {
+        **dict.fromkeys(("job", "model", "base_model", "dataset", "evaluator", "precision", "hardware", "seed"), True),
+        "negatives": {"miner"},
+        "training": {"max_seq_length", "trial", "evaluation_rows", "evaluation_documents"},
+        "verdict": {"min_effect", "resamples"},
+    },
+}
+"""What a job reads of the sentence, where that is not all of it: the rest changes none of its numbers."""
+_NAMED = {
+    "train": ("model", "base_model", "dataset", "loss"),
+    "evaluate": ("model", "base_model", "dataset", "evaluator"),
+}
+"""The groups whose choices make a run's name."""
 
 
 def meaning(sentence: Sentence) -> dict[str, Any]:
     """The sentence without options that change no number, and without its descriptions."""
-    return _without_summaries(sentence.model_dump(mode="json", by_alias=True, exclude=_NOT_PART))  # type: ignore[arg-type]
+    job = sentence.job.kind
+    left_out = {**_NOT_PART, "job": True} if job == "train" else _NOT_PART
+    read = sentence.model_dump(mode="json", by_alias=True, include=_READ.get(job), exclude=left_out)  # type: ignore[arg-type]
+    return _without_summaries(read)
 
 
 def run_name(sentence: Sentence, chosen: Mapping[str, str]) -> str:
-    """`model-base-dataset-loss-fingerprint`; `chosen` names the choice of each group."""
-    words = [chosen["model"], _base(sentence, chosen["base_model"]), chosen["dataset"], chosen["loss"]]
+    """`model-base-dataset-loss-fingerprint`, behind the job where it is another; `chosen` names the choice of each group."""
+    job = sentence.job.kind
+    named = {**chosen, "base_model": _base(sentence, chosen["base_model"])}
+    words: list[str] = [] if job == "train" else [job]
+    words += [named[group] for group in _NAMED[job] if named[group] != "auto"]
     if sentence.training.trial:
         words.append("trial")
     text = json.dumps(meaning(sentence), sort_keys=True, separators=(",", ":"))

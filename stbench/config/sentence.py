@@ -364,9 +364,19 @@ class Verdict(Group):
     fail_on: Literal["never", "regression", "not_win"] = "never"
 
 
+class Job(Group):
+    """What is done with the sentence."""
+
+    summary: str = ""
+    kind: Literal["train", "evaluate"]
+    against: str | None = None
+    """Evaluate: the model that the verdict compares with: a run, a choice of base_model, a folder or a Hub id."""
+
+
 class Sentence(Group):
     """All choices of one run."""
 
+    job: Job
     model: Model
     base_model: BaseModelChoice
     adapter: Adapter

@@ -7,6 +7,7 @@ dev, test, are what is trained on; where nothing else is left to select or to te
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from stbench.config.suggest import closest
@@ -20,10 +21,16 @@ TEXT_ENDINGS = (".jsonl", ".tsv", ".jsonl.gz", ".tsv.gz")
 
 
 def find(folder: str, titles: bool) -> CollectionFiles:
-    """The files of the collection in `folder`.
+    """The files of the collection in `folder`, by the parts they play in training.
 
     Raises `Refused` when the folder or one of its parts is missing, all of them at once.
     """
+    found = as_named(folder, titles)
+    return replace(found, qrels=_as_splits(found.qrels))
+
+
+def as_named(folder: str, titles: bool) -> CollectionFiles:
+    """The same files by the names of their judgements: those called test are the test's, though there are no others."""
     place = Path(folder).expanduser()
     if not place.is_dir():
         raise Refused(_no_folder(folder, place))
@@ -36,7 +43,7 @@ def find(folder: str, titles: bool) -> CollectionFiles:
         there = ", ".join(inside[:8]) or "nothing"
         what = f"this folder has no {' and no '.join(missing)} (in it: {there})"
         raise Refused(Problem(what, f"dataset.path={folder}", "a folder in BEIR's layout has all three"))
-    return CollectionFiles(corpus, queries, _as_splits(qrels), titles)
+    return CollectionFiles(corpus, queries, qrels, titles)
 
 
 def _as_splits(qrels: Mapping[str, Path]) -> dict[str, Path]:

@@ -38,16 +38,28 @@ def with_collections(splits: Splits, searched: Searched) -> Splits:
 
     Raises `Refused` when the files of the collection cannot be read.
     """
-    files, collections, counts = searched.files, {}, dict(splits.counts)
-    corpus, queries = read_corpus(files.corpus, files.titles), read_queries(files.queries)
-    for split in JUDGED:
-        if origin := searched.judgements_of(split):
-            whole = joined(corpus, queries, [read_qrels(files.qrels[origin])], str(files.qrels[origin]))
-            collections[split] = _asked(whole, getattr(splits, split)).bounded(searched.documents.get(split))
+    collections, counts = (
+        collections_of(searched, {split: getattr(splits, split) for split in JUDGED}),
+        dict(splits.counts),
+    )
     train = _without_queries(splits.train, collections)
     if dropped := len(splits.train) - len(train):
         counts["training rows whose query is held out, left out"] = dropped
     return replace(splits, train=train, counts=counts, collections=collections)
+
+
+def collections_of(searched: Searched, judged: Mapping[str, Dataset]) -> dict[str, Collection]:
+    """What the queries of each split in `judged` search, where somebody judged them.
+
+    Raises `Refused` when the files of the collection cannot be read.
+    """
+    files, found = searched.files, {}
+    corpus, queries = read_corpus(files.corpus, files.titles), read_queries(files.queries)
+    for split, rows in judged.items():
+        if origin := searched.judgements_of(split):
+            whole = joined(corpus, queries, [read_qrels(files.qrels[origin])], str(files.qrels[origin]))
+            found[split] = _asked(whole, rows).bounded(searched.documents.get(split))
+    return found
 
 
 def _asked(whole: Collection, rows: Dataset) -> Collection:

@@ -79,6 +79,17 @@ def split(loaded: Mapping[str, Dataset], mapped: Mapping[str, Mapped], sizes: Si
     return Splits(train, validation, test, mapped["train"].shape, counts)
 
 
+def whole(rows: Dataset, mapped: Mapped, sizes: Sizes, counts: dict[str, int]) -> Dataset:
+    """All clean rows of a split that is judged alone; what cleaning did is added to `counts`.
+
+    Raises `Refused` when none is left.
+    """
+    found = _cut(_clean(rows, mapped, "test", counts), sizes.evaluation_rows)
+    if not len(found):
+        raise Refused(Problem("no test rows are left", "dataset.test", "give rows with texts (and labels or scores)"))
+    return found
+
+
 def content_hash(text: str) -> str:
     """Hash that orders rows by content: the same rows are chosen whatever their order in the file."""
     return hashlib.blake2b(" ".join(text.lower().split()).encode(), digest_size=8).hexdigest()

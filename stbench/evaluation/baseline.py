@@ -11,23 +11,23 @@ from stbench.evaluation.evaluate import cached, evaluate
 from stbench.evaluation.recording import Recorder
 from stbench.evaluation.scores import Scores
 from stbench.models.digest import weights_digest
-from stbench.plan.plan import EvaluatorPlan, Plan
+from stbench.plan.plan import EvaluatorPlan, Judging, Plan
 
 SPLITS = ("validation", "test")
 ALSO = "also "
 """Begins the name of what is reported and does not decide."""
 
 
-def judges(plan: Plan) -> dict[str, tuple[str, EvaluatorPlan]]:
+def judges(plan: Judging) -> dict[str, tuple[str, EvaluatorPlan]]:
     """Every evaluation by its name: split and evaluator. Those called as the splits decide, the others are reported."""
     deciding = {name: (name, plan.evaluator) for name in SPLITS}
     return {**deciding, **{f"{ALSO}{one.name}": ("test", one) for one in plan.evaluator.also}}
 
 
 def untouched(
-    plan: Plan, splits: Splits, evaluators: Mapping[str, Recorder], model: Callable[[], Any], store: Store
+    plan: Judging, splits: Splits, evaluators: Mapping[str, Recorder], model: Callable[[], Any], store: Store
 ) -> dict[str, Scores]:
-    """Scores of the untouched model by each evaluator; `model()` is asked for only where the cache is empty."""
+    """Scores of the untouched model by each evaluator given; `model()` is asked for only where the cache is empty."""
     return {
         name: cached(
             store,
@@ -35,6 +35,7 @@ def untouched(
             lambda name=name, evaluator=evaluator: evaluate(model(), evaluators[name], evaluator),
         )
         for name, (split, evaluator) in judges(plan).items()
+        if name in evaluators
     }
 
 
@@ -55,7 +56,7 @@ def _judged(splits: Splits, name: str) -> object:
     return [rows.column_names, [list(row.values()) for row in rows]]
 
 
-def _key(plan: Plan, name: str, evaluator: EvaluatorPlan, judged: object) -> str:
+def _key(plan: Judging, name: str, evaluator: EvaluatorPlan, judged: object) -> str:
     """Everything that could change the score: weights, architecture, new heads (by seed), data, evaluator, precision, versions."""
     import sentence_transformers
     import torch

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from stbench.cache import Store
 from stbench.config.sentence import Sentence
@@ -28,20 +28,22 @@ def searched(sentence: Sentence, source: Source, store: Store) -> Searched | Non
     return Searched(source.collection, documents, relevant_pairs(source.collection, store))
 
 
-def explain_collection(searched: Searched) -> Iterator[Decision]:
-    """Lines of the plan."""
+def explain_collection(searched: Searched, judged: Sequence[str] = JUDGED) -> Iterator[Decision]:
+    """Lines of the plan; `judged` are the splits that are."""
     pairs, files = searched.pairs, searched.files
     read = f"{pairs.documents:,} documents of {files.corpus.name}"
-    yield Decision("collection", read, "; ".join(_searching(searched)))
-    yield Decision("judgements", "; ".join(_judgements(searched)), _held_out(searched))
+    yield Decision("collection", read, "; ".join(_searching(searched, judged)))
+    yield Decision(
+        "judgements", "; ".join(_judgements(searched)), _held_out(searched) if "validation" in judged else ""
+    )
     if pairs.graded:
         yield Decision(
             "grades", "nDCG weighs them", "as trec_eval does; for the other metrics all above 0 are relevant"
         )
 
 
-def _searching(searched: Searched) -> Iterator[str]:
-    for split in reversed(JUDGED):
+def _searching(searched: Searched, judged: Sequence[str]) -> Iterator[str]:
+    for split in reversed(judged):
         if searched.judgements_of(split) is None:
             yield f"{_SHOWN[split]} queries search the data's own held-out documents"
             continue

@@ -36,6 +36,19 @@ def memory_bytes(base: Base, blueprint: Blueprint, training: TrainingPlan, shape
     return int(_PROCESS + states + activations)
 
 
+def evaluation_bytes(blueprint: Blueprint, batch_size: int, rows: int, precision: Mode) -> int:
+    """Weights in fp32, the activations of one layer over one batch, and an embedding for each of two texts a row."""
+    width, length = max(blueprint.base.dimensions, 1), blueprint.max_seq_length or 0
+    heads, bytes_per = blueprint.base.attention_heads, 1 if precision != "fp32" else 2
+    activations = batch_size * length * width * (34 + 5 * heads * length / width) * bytes_per
+    if blueprint.type == "sparse_encoder" and blueprint.architecture == "splade":
+        activations += 2 * batch_size * length * blueprint.base.vocabulary * 4
+    tokens = length if blueprint.type == "multi_vector_encoder" else 1
+    # A sparse vector keeps some hundred of its dimensions.
+    kept = min(blueprint.dimensions, 512) if blueprint.type != "cross_encoder" else 0
+    return int(_PROCESS + 4 * blueprint.parameters + activations + 2 * rows * tokens * kept * 4)
+
+
 def disk_bytes(blueprint: Blueprint) -> int:
     """Two checkpoints with their optimizer states while training, and the finished model twice (folder and tracker)."""
     return 2 * 12 * trainable_parameters(blueprint) + 2 * 4 * blueprint.parameters

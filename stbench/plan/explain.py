@@ -44,6 +44,22 @@ def _data(chosen: Mapping[str, str], data: DataPlan) -> Iterator[Decision]:
     mapped = data.mapped["train"]
     yield from (Decision(note.what, note.value, note.why) for note in data.source.notes)
     yield Decision("data", f"{chosen['dataset']}: {about}{train.count:,} rows", f"shape {mapped.shape}")
+    yield from explain_roles(mapped)
+    yield Decision("splits", _splits(data), _splits_why(data))
+    if data.searched is not None:
+        yield from explain_collection(data.searched)
+    for step in data.steps:
+        num = f" ({data.mining.num} a query)" if step.mines and data.mining else ""
+        yield Decision("conversion", f"{step.source} → {step.target}", step.says + num)
+    if data.teacher is not None:
+        asked = f"a {data.teacher.kind}; " + (f"projected to {data.teacher.dimensions} dimensions by PCA" if data.teacher.dimensions else "its answers are kept by content")  # fmt: skip
+        yield Decision("teacher", data.teacher.base.name, asked)
+    if data.miner is not None:
+        yield Decision("miner", data.miner.name, "finds hard negatives")
+
+
+def explain_roles(mapped: Mapped) -> Iterator[Decision]:
+    """What was taken for what in the rows."""
     yield Decision(
         "roles", ", ".join(f"{role} = {column}" for role, column in mapped.columns.items()), _roles_why(mapped)
     )
@@ -58,17 +74,6 @@ def _data(chosen: Mapping[str, str], data: DataPlan) -> Iterator[Decision]:
     if mapped.score_range and (mapped.score_range[1] > 1 or mapped.score_range[0] < 0):
         low, high = mapped.score_range
         yield Decision("scores", f"{low:g} … {high:g} → 0 … 1", "losses and evaluators expect this scale")
-    yield Decision("splits", _splits(data), _splits_why(data))
-    if data.searched is not None:
-        yield from explain_collection(data.searched)
-    for step in data.steps:
-        num = f" ({data.mining.num} a query)" if step.mines and data.mining else ""
-        yield Decision("conversion", f"{step.source} → {step.target}", step.says + num)
-    if data.teacher is not None:
-        asked = f"a {data.teacher.kind}; " + (f"projected to {data.teacher.dimensions} dimensions by PCA" if data.teacher.dimensions else "its answers are kept by content")  # fmt: skip
-        yield Decision("teacher", data.teacher.base.name, asked)
-    if data.miner is not None:
-        yield Decision("miner", data.miner.name, "finds hard negatives")
 
 
 def _roles_why(mapped: Mapped) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 from stbench.cache import Store
 from stbench.config.sentence import Adapter, LossForType, Modifier, Sentence
@@ -60,7 +60,8 @@ def make_plan(sentence: Sentence, chosen: Mapping[str, str], run: str, store: St
 
     defaults = Defaults(sentence, base)
     data = _data(sentence, source, heads, mapped, draft.loss, evaluator, defaults, store)
-    blueprint = _blueprint(sentence, base, device.device, draft.loss, mapped["train"], defaults)
+    labels = len(mapped["train"].classes) if draft.loss.num_labels == "classes" else draft.loss.num_labels
+    blueprint = blueprint_of(sentence, defaults, device.device, labels or 1, draft.loss.activation or "identity")
     loss = _loss(sentence, draft.loss, blueprint, chosen["modifier"])
     training = _training(sentence, defaults, loss, _training_rows(data))
     memory = estimate.memory_bytes(base, blueprint, training, data.shape, precision)
@@ -129,14 +130,14 @@ def _teacher(sentence: Sentence, student: Base) -> TeacherPlan | None:
     )
 
 
-def _blueprint(
-    sentence: Sentence, base: Base, device: str, loss: LossForType, mapped: Mapped, defaults: Defaults
+def blueprint_of(
+    sentence: Sentence, defaults: Defaults, device: str, labels: int, activation: Literal["identity", "sigmoid"]
 ) -> Blueprint:
-    classes = len(mapped.classes) if loss.num_labels == "classes" else loss.num_labels
-    type_, choice = sentence.model.type, sentence.base_model
+    """What is built of the base model; `labels` and `activation` are those of a cross-encoder."""
+    base, choice = defaults.base, sentence.base_model
     return Blueprint(
-        type=type_, base=base, device=device, max_seq_length=defaults.max_seq_length,
-        pooling=defaults.pooling, num_labels=classes or 1, activation=loss.activation or "identity",
+        type=sentence.model.type, base=base, device=device, max_seq_length=defaults.max_seq_length,
+        pooling=defaults.pooling, num_labels=labels, activation=activation,
         architecture=sparse_architecture(sentence.model, base), embedding_dim=sentence.model.embedding_dim,
         normalize=choice.normalize, projection=choice.projection,
         layers=tuple(choice.layers) if choice.layers else None, adapter=_adapter(sentence.adapter),

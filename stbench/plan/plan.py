@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from stbench.config.sentence import Filled, Sampler, Shape
 from stbench.data.mining import MiningSettings
@@ -149,6 +149,34 @@ class TrainingPlan:
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
+class Judging(Protocol):
+    """What of a plan says how models are scored, and what is shown of it."""
+
+    @property
+    def run(self) -> str: ...
+    @property
+    def blueprint(self) -> Blueprint: ...
+    @property
+    def data(self) -> DataPlan: ...
+    @property
+    def evaluator(self) -> EvaluatorPlan: ...
+    @property
+    def precision(self) -> Mode: ...
+    @property
+    def seed(self) -> int: ...
+    @property
+    def memory_bytes(self) -> int: ...
+    @property
+    def disk_bytes(self) -> int: ...
+    @property
+    def needs(self) -> str:
+        """What memory and disk are for."""
+        ...
+
+    @property
+    def decisions(self) -> tuple[Decision, ...]: ...
+
+
 @dataclass(frozen=True)
 class Plan:
     run: str
@@ -170,3 +198,7 @@ class Plan:
     @property
     def device(self) -> str:
         return self.blueprint.device
+
+    @property
+    def needs(self) -> str:
+        return "weights, optimiser, activations; checkpoints"

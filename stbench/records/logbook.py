@@ -8,15 +8,15 @@ import platform
 import resource
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from stbench import console
-from stbench.cache import Store
+from stbench.cache import Store, key_of
 from stbench.config.fingerprint import meaning
 from stbench.config.sentence import Sentence
 from stbench.data.sources import Source
@@ -26,6 +26,9 @@ from stbench.records.folder import LOGS, RunFolder
 from stbench.records.logs import to_file
 from stbench.records.tracker import MlflowTracker, NoTracker, Status, Tracker
 
+if TYPE_CHECKING:
+    from datasets import Dataset
+
 PACKAGES = ("sentence-transformers", "transformers", "torch", "datasets", "accelerate", "hydra-core", "mlflow")
 LEDGER = LOGS / "experiments.md"
 log = logging.getLogger("stbench")
@@ -33,11 +36,18 @@ log = logging.getLogger("stbench")
 
 @contextmanager
 def opened(
-    folder: RunFolder, sentence: Sentence, plan: str, source: Source, command: str, store: Store
+    folder: RunFolder,
+    sentence: Sentence,
+    plan: str,
+    source: Source,
+    command: str,
+    store: Store,
+    weights: Sequence[Path] = (),
 ) -> Iterator[Logbook]:
     """Opens the records of a job and closes them the way it ended: finished, failed or interrupted.
 
-    `plan` is the plan in words, `source` what its rows come from: other rows under the same name start over.
+    `plan` is the plan in words, `source` what its rows come from: other rows under the same name start over. `weights` are
+    files of models that may change under the same name.
     """
     data = source.digest()
     fresh = sentence.force or _is_new(folder, data)
@@ -46,7 +56,7 @@ def opened(
     folder.set_state("running", pid=os.getpid(), resumed=not fresh, data=data)
     with to_file(folder.log):
         book = Logbook(folder, sentence, command, store)
-        book.write_opening(plan, source.inputs)
+        book.write_opening(plan, [*source.inputs, *weights])
         log.info("%s: %s", "started" if fresh else "resumed", command)
         try:
             yield book
@@ -101,8 +111,19 @@ class Logbook:
             return
         self.tracker = MlflowTracker(choice.uri, choice.experiment)
         before = (self.folder.read("status.json") or {}).get("mlflow_run")
-        tags = {"stbench.command": self.command, "stbench.folder": str(self.folder.path)}
+        tags = {
+            "stbench.job": self.sentence.job.kind,
+            "stbench.command": self.command,
+            "stbench.folder": str(self.folder.path),
+        }
         self.tracker.start(self.folder.name, _flat(meaning(self.sentence)), tags, resume=before)
+
+    def name_rows(self, source: str, split: str, rows: Dataset, context: str = "") -> None:
+        """Names the rows of a split to the tracker."""
+        if isinstance(self.tracker, NoTracker):
+            return  # the digest reads every row
+        digest = key_of([list(row.values()) for row in rows])
+        self.tracker.dataset(f"{Path(source).stem}-{split}", digest, len(rows), source, context or split)
 
     def remember_tracking(self) -> None:
         """Keeps the tracker's id of this run as soon as it is known: whoever goes on with the run goes on with that."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stbench import console
-from stbench.cache import Store, key_of
+from stbench.cache import Store
 from stbench.config.sentence import Sentence
 from stbench.data.splits import anchors_of, content_hash
 from stbench.evaluation.scores import Scores
@@ -18,7 +18,7 @@ from stbench.records.beside import Beside, beside, paired_metrics
 from stbench.records.folder import RunFolder, Summary
 from stbench.records.logbook import Logbook, environment, opened
 from stbench.records.report import MetricRow, Record, SampleRow, write
-from stbench.records.tracker import NoTracker, Tracker
+from stbench.records.tracker import Tracker
 from stbench.verdict.advice import Facts, advise
 from stbench.verdict.judge import Verdict
 from stbench.verdict.line import verdict_line
@@ -70,13 +70,8 @@ class Recording:
 
     def data(self, splits: Splits) -> None:
         """Names the data sets to the tracker."""
-        if isinstance(self._tracker, NoTracker):
-            return  # the digest reads every row
-        name = self._plan.data.source.name
         for split, context in (("train", "train"), ("validation", "selection"), ("test", "test")):
-            rows = getattr(splits, split)
-            digest = key_of([list(row.values()) for row in rows])
-            self._tracker.dataset(f"{Path(name).stem}-{split}", digest, len(rows), name, context)
+            self._book.name_rows(self._plan.data.source.name, split, getattr(splits, split), context)
 
     def step(self, entry: Mapping[str, Any], step: int) -> None:
         """One logged entry of the training."""
@@ -160,7 +155,7 @@ class Recording:
             },
         )
         folder.write("history.json", list(trained.history))
-        _write_samples(baseline["test"], final, folder.path / "samples.parquet")
+        write_samples(baseline["test"], final, folder.path / "samples.parquet")
 
     def _report(
         self,
@@ -180,7 +175,7 @@ class Recording:
             facts=self._ran(trained, splits),
             metrics=[MetricRow(name, before, after) for name, (before, after) in metrics.items()],
             also=also, references=final.references, history=trained.history, best_step=trained.best_step,
-            samples=_sample_rows(baseline, final, splits), advice=advice, plan=console.plan_text(self._plan),
+            samples=sample_rows(baseline, final, splits), advice=advice, plan=console.plan_text(self._plan),
             config=(self._folder.path / "config.yaml").read_text(encoding="utf-8"), environment=environment(),
             costs=[*costs, *((name, f"{value:.1f} s") for name, value in self.seconds.items())],
             files=["model", "metrics.json", "samples.parquet", "history.json", "config.yaml", "plan.txt"],
@@ -227,7 +222,8 @@ def ledger_cells(verdict: Verdict) -> dict[str, str]:
     }  # fmt: skip
 
 
-def _write_samples(baseline: Scores, final: Scores, path: Path) -> None:
+def write_samples(baseline: Scores, final: Scores, path: Path) -> None:
+    """The outcomes of both models, a row a sample, as Parquet."""
     import pyarrow
     from pyarrow.parquet import write_table
 
@@ -237,7 +233,7 @@ def _write_samples(baseline: Scores, final: Scores, path: Path) -> None:
     write_table(pyarrow.table(columns), path)
 
 
-def _sample_rows(baseline: Scores, final: Scores, splits: Splits) -> list[SampleRow]:
+def sample_rows(baseline: Scores, final: Scores, splits: Splits) -> list[SampleRow]:
     """Queries with their own value before and after; none for set-level metrics."""
     if "value" not in final.samples:
         return []

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
 if TYPE_CHECKING:
+    from jinja2 import Template
     from markupsafe import Markup
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -100,6 +101,8 @@ class Record:
     costs: Sequence[tuple[str, str]] = ()
     files: Sequence[str] = ()
     """Links relative to the report."""
+    compared: str = "untouched model"
+    """What the baseline is."""
 
 
 class Chart(NamedTuple):
@@ -145,8 +148,8 @@ def write(record: Record, path: Path) -> None:
     path.write_bytes(render(record).encode("utf-8", "replace"))
 
 
-def render(record: Record) -> str:
-    """The whole page; the same record always gives the same page."""
+def template(name: str) -> Template:
+    """The page `name` beside this module."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
@@ -157,16 +160,21 @@ def render(record: Record) -> str:
         lstrip_blocks=True,
     )
     environment.filters.update(number=number, signed=signed, relative=_relative, short=_short)
+    return environment.get_template(name)
+
+
+def render(record: Record) -> str:
+    """The whole page; the same record always gives the same page."""
     changes = _changes(record)
     wins = sorted((c for c in changes if c.gain > 0), key=lambda c: (-c.gain, c.sample.id))
     losses = sorted((c for c in changes if c.gain < 0), key=lambda c: (c.gain, c.sample.id))
-    return environment.get_template("report.html.j2").render(
+    return template("report.html.j2").render(
         record=record,
         verdict=record.verdict,
         change=_change_in_words(record.verdict),
-        deciding={row.name for row in record.metrics if _decides(row.name, record.verdict["metric"])},
+        deciding=deciding(record),
         interval=_interval(record.verdict),
-        standings=_standings(record),
+        standings=standings(record),
         charts=_charts(record, changes),
         balance=(len(wins), len(changes) - len(wins) - len(losses), len(losses)),
         wins=wins[:SHOWN_SAMPLES],
@@ -201,9 +209,10 @@ def _relative(link: str) -> str:
     return quote(link, safe="/")
 
 
-def _decides(name: str, metric: str) -> bool:
-    """The verdict names its metric in short; the library puts the split's name and the like before it."""
-    return name == metric or name.endswith(f"_{metric}")
+def deciding(record: Record) -> set[str]:
+    """Rows of the deciding metric, which the verdict names in short: the library puts the split's name and the like before it."""
+    metric = record.verdict["metric"]
+    return {row.name for row in record.metrics if row.name == metric or row.name.endswith(f"_{metric}")}
 
 
 def _short(text: str) -> str:
@@ -248,18 +257,18 @@ def _interval(verdict: Mapping[str, Any]) -> Interval | None:
     return Interval(place(0), place(-effect), round(band, 2), place(low), round(extent, 2), middle, anchor)
 
 
-def _standings(record: Record) -> list[Standing]:
+def standings(record: Record) -> list[Standing]:
     """Baseline, result and references from high to low; no bars where a score is negative."""
     if not record.references:
         return []
     verdict = record.verdict
-    scores = [("untouched model", verdict["baseline"], "baseline"), ("this run", verdict["score"], "final")]
+    scores = [(record.compared, verdict["baseline"], "baseline"), ("this run", verdict["score"], "final")]
     scores += [(name, score, "reference") for name, score in record.references.items()]
     known = [(name, float(score), kind) for name, score, kind in scores if _known(score)]
     top = max((score for _, score, _ in known), default=0.0)
     unit = 100 / top if top > 0 and min(score for _, score, _ in known) >= 0 else 0.0
-    standings = [Standing(name, score, round(score * unit, 2), kind) for name, score, kind in known]
-    return sorted(standings, key=lambda standing: -standing.score)
+    found = [Standing(name, score, round(score * unit, 2), kind) for name, score, kind in known]
+    return sorted(found, key=lambda standing: -standing.score)
 
 
 def _changes(record: Record) -> list[Change]:
@@ -280,7 +289,7 @@ def _loss_chart(record: Record) -> Chart | None:
     steps, losses = _curve(record, "loss")
     if not steps:
         return None
-    figure, axes = _canvas()
+    figure, axes = canvas()
     _line(axes, steps, losses, MAIN)
     rate_steps, rates = _curve(record, "learning_rate")
     if rate_steps:
@@ -293,23 +302,23 @@ def _loss_chart(record: Record) -> Chart | None:
         right.ticklabel_format(axis="y", style="sci", scilimits=(0, 0))
     caption = f"Training loss from {number(losses[0])} to {number(losses[-1])}"
     if not rate_steps:
-        return Chart("Loss", _svg(figure, "loss"), f"{caption}.")
+        return Chart("Loss", drawn(figure, "loss"), f"{caption}.")
     caption = f"{caption}; dashed, on the right: the learning rate."
-    return Chart("Loss and learning rate", _svg(figure, "loss"), caption)
+    return Chart("Loss and learning rate", drawn(figure, "loss"), caption)
 
 
 def _score_chart(record: Record) -> Chart | None:
     steps, scores = _curve(record, "score", thin=False)
     if not steps:
         return None
-    figure, axes = _canvas()
+    figure, axes = canvas()
     _line(axes, steps, scores, MAIN)
     caption = "Measured on the selection split, which chooses the checkpoint and gives no verdict."
     if record.best_step in steps:
         best = scores[steps.index(record.best_step)]
         axes.scatter([record.best_step], [best], s=100, facecolors="none", edgecolors=GOOD, linewidths=2, zorder=3)
         caption = f"Best at step {record.best_step:,}{_epoch(record)}: {number(best)}. {caption}"
-    return Chart("Selection metric", _svg(figure, "score"), caption)
+    return Chart("Selection metric", drawn(figure, "score"), caption)
 
 
 def _epoch(record: Record) -> str:
@@ -322,10 +331,10 @@ def _norm_chart(record: Record) -> Chart | None:
     steps, norms = _curve(record, "grad_norm")
     if not steps:
         return None
-    figure, axes = _canvas()
+    figure, axes = canvas()
     _line(axes, steps, norms, MAIN)
     axes.set_ylim(bottom=0)
-    return Chart("Gradient norm", _svg(figure, "norm"), f"Largest, before clipping: {number(max(norms))}.")
+    return Chart("Gradient norm", drawn(figure, "norm"), f"Largest, before clipping: {number(max(norms))}.")
 
 
 def _gain_chart(changes: Sequence[Change]) -> Chart | None:
@@ -339,12 +348,12 @@ def _gain_chart(changes: Sequence[Change]) -> Chart | None:
     counts, edges = np.histogram(gains, bins=BINS, range=(-reach, reach))
     middles = (edges[:-1] + edges[1:]) / 2
     colors = [MUTED if abs(m) < reach / BINS else GOOD if m > 0 else BAD for m in middles]
-    figure, axes = _canvas("change of a sample")
+    figure, axes = canvas("change of a sample")
     axes.bar(middles, counts, width=0.9 * (edges[1] - edges[0]), color=colors)
     axes.axvline(0, color=INK, linewidth=1)
     axes.locator_params(axis="y", integer=True)
     caption = f"{len(changes) - len(gains):,} of {len(changes):,} samples did not change."
-    return Chart("Changes, sample by sample", _svg(figure, "gains"), caption)
+    return Chart("Changes, sample by sample", drawn(figure, "gains"), caption)
 
 
 def _curve(record: Record, key: str, thin: bool = True) -> tuple[list[float], list[float]]:
@@ -356,7 +365,8 @@ def _curve(record: Record, key: str, thin: bool = True) -> tuple[list[float], li
     return [part[-1][0] for part in parts], [sum(value for _, value in part) / len(part) for part in parts]
 
 
-def _canvas(label: str = "step") -> tuple[Figure, Axes]:
+def canvas(label: str = "step") -> tuple[Figure, Axes]:
+    """An empty drawing with a horizontal axis of that name."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(5.0, 2.9), layout="constrained")
@@ -375,7 +385,7 @@ def _line(axes: Axes, steps: Sequence[float], values: Sequence[float], color: st
     axes.tick_params(length=0)
 
 
-def _svg(figure: Figure, prefix: str) -> Markup:
+def drawn(figure: Figure, prefix: str) -> Markup:
     """The bare <svg>, with the page's colours, and ids that no other drawing on the page has."""
     from markupsafe import Markup
 

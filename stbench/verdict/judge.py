@@ -56,7 +56,7 @@ class Verdict:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON, which has no nan: None stands for it."""
-        return {name: _none_for_nan(value) for name, value in asdict(self).items()}
+        return {name: none_for_nan(value) for name, value in asdict(self).items()}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Verdict:
@@ -187,9 +187,9 @@ def _settle(n: int, changed: int, needed: int | None, effect: float, detectable:
     return f"{n:,} samples are enough to detect {effect:.4g}: more seeds would settle it, more data would not"
 
 
-def _none_for_nan(value: Any) -> Any:
+def none_for_nan(value: Any) -> Any:
     if isinstance(value, dict):
-        return {name: _none_for_nan(one) for name, one in value.items()}
+        return {name: none_for_nan(one) for name, one in value.items()}
     return None if isinstance(value, float) and math.isnan(value) else value
 
 

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from stbench.verdict.judge import Verdict
+    from stbench.verdict.score import Scored
 
 START = "VERDICT: "
+SCORE = "SCORE: "
 
 
 def verdict_line(verdict: Verdict, run: str) -> str:
@@ -28,6 +30,21 @@ def verdict_line(verdict: Verdict, run: str) -> str:
         "run": _plain(run),
     }
     return " | ".join([START + verdict.outcome, *(f"{name}={value}" for name, value in named.items())])
+
+
+def score_line(scored: Scored, run: str) -> str:
+    """The last line of an evaluation.
+
+    `SCORE: 0.6462 | ci95=[0.602,0.689] | n=300 | metric=cosine_ndcg@10 | run=…`; extras stand between n and metric.
+    """
+    named = {
+        "ci95": f"[{scored.low:.3f},{scored.high:.3f}]",
+        "n": str(scored.n),
+        **{_plain(name): _extra(name, value) for name, value in scored.extras.items()},
+        "metric": _plain(scored.metric),
+        "run": _plain(run),
+    }
+    return " | ".join([f"{SCORE}{scored.score:.4f}", *(f"{name}={value}" for name, value in named.items())])
 
 
 def parse_line(text: str) -> dict[str, str]:

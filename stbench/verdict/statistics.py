@@ -43,6 +43,18 @@ class Interval:
 
 
 @dataclass(frozen=True)
+class Spread:
+    """What the resamples say about one score."""
+
+    value: float
+    """On the samples themselves."""
+    low: float
+    high: float
+    deviation: float
+    """Standard error of `value`."""
+
+
+@dataclass(frozen=True)
 class _Groups:
     """The samples that share one value of a column (ties, or a class), in ascending order of that value."""
 
@@ -258,6 +270,28 @@ def paired_bootstrap(
         return Interval(delta, np.nan, np.nan, 1.0, resamples, np.nan)
     deltas = np.concatenate([_difference(sides, draws) for draws in _blocks(size, resamples, seed)])
     return _interval(delta, np.nan_to_num(deltas, nan=0.0), confidence)
+
+
+def bootstrap(
+    samples: Samples, statistic: str, *, resamples: int = 10_000, seed: int, confidence: float = 0.95
+) -> Spread:
+    """Percentile interval of one statistic (Efron & Tibshirani 1993), `confidence` widened for small samples.
+
+    Resamples on which the statistic does not exist are left out; if it does not exist on the samples themselves, or if n is
+    1, the bounds are nan. Raises ValueError for no samples, KeyError for an unknown name.
+    """
+    size = len(next(iter(samples.values())))
+    if size == 0:
+        raise ValueError("a bootstrap of no samples")
+    of = _prepared(statistic, samples)
+    value = float(of(np.ones((size, 1)))[0])
+    if size == 1 or not np.isfinite(value):
+        return Spread(value, np.nan, np.nan, np.nan)
+    drawn = np.concatenate([of(draws) for draws in _blocks(size, resamples, seed)])
+    drawn = drawn[np.isfinite(drawn)]
+    tail = (1 - widened(confidence, size)) / 2
+    low, high = np.quantile(drawn, [tail, 1 - tail])
+    return Spread(value, float(low), float(high), float(np.std(drawn, ddof=1)))
 
 
 def _difference(sides: tuple[Prepared, Prepared], weights: Values) -> Values:

@@ -66,3 +66,38 @@ def test_descriptions_mean_nothing(say: Callable[..., Any]) -> None:
     text = repr(meaning(say().sentence))
     assert "summary" not in text
     assert "learning_rate" in text
+
+
+def test_training_is_not_named_as_a_job(name: Callable[..., str]) -> None:
+    assert name("job=train") == name()
+
+
+def test_other_jobs_are(name: Callable[..., str]) -> None:
+    words = name("job=evaluate", "base_model=minilm", "evaluator=triplet").split("-")
+    assert words[:-1] == ["evaluate", "sentence_transformer", "minilm", "python_docs", "triplet"]
+    assert name("job=evaluate").count("auto") == 0
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "loss=triplet",
+        "training.learning_rate=1e-5",
+        "negatives=mined",
+        "modifier=matryoshka",
+        "verdict.fail_on=not_win",
+    ],
+)
+def test_what_an_evaluation_does_not_read_changes_no_name(word: str, name: Callable[..., str]) -> None:
+    assert name("job=evaluate", word) == name("job=evaluate")
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "job.against=minilm", "base_model=minilm", "dataset.test_size=7", "evaluator.metric=mrr@10", "negatives.miner=minilm",
+        "training.max_seq_length=32", "training.evaluation_rows=9", "verdict.resamples=500", "seed=3", "precision=fp32",
+    ],
+)  # fmt: skip
+def test_what_it_reads_does(word: str, name: Callable[..., str]) -> None:
+    assert name("job=evaluate", word) != name("job=evaluate")

@@ -231,7 +231,8 @@ def test_the_tracker_is_told_everything(setting: Setting, tracked: list[Calls]) 
     (calls,) = tracked
     assert calls.place == ("sqlite:///logs/mlflow.db", "stbench")
     assert (calls.started["name"], calls.started["resume"]) == ("a-run", None)
-    assert calls.started["tags"] == {"stbench.command": COMMAND, "stbench.folder": "experiments/a-run"}
+    tags = {"stbench.job": "train", "stbench.command": COMMAND, "stbench.folder": "experiments/a-run"}
+    assert calls.started["tags"] == tags
     parameters = calls.started["parameters"]
     assert (parameters["model.type"], parameters["seed"]) == ("sentence_transformer", 12)
     assert not any(isinstance(value, dict) and value for value in parameters.values())

@@ -11,6 +11,7 @@ import pytest
 from stbench.verdict.statistics import (
     STATISTICS,
     Samples,
+    bootstrap,
     paired_bootstrap,
     widened,
     widened_p,
@@ -208,3 +209,31 @@ def test_the_widened_p_reaches_five_percent_where_the_interval_touches_zero(size
     if plain > 0:
         assert widened_p(plain, size) == pytest.approx(0.05, rel=1e-3)
     assert widened_p(1.0, size) == 1
+
+
+@pytest.mark.parametrize("name", SET_LEVEL)
+def test_the_interval_of_one_score_agrees_with_scipy(name: str) -> None:
+    from scipy import stats
+
+    samples = columns(name, 200, np.random.default_rng(11), ties=False)
+    found = bootstrap(samples, name, resamples=4000, seed=2)
+    names = list(samples)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        theirs = stats.bootstrap(
+            tuple(samples.values()),
+            lambda *drawn: reference(name, dict(zip(names, drawn, strict=True))),
+            paired=True, vectorized=False, n_resamples=600, method="percentile", rng=np.random.default_rng(2),
+        ).confidence_interval  # fmt: skip
+    width = theirs.high - theirs.low
+    assert found.value == pytest.approx(reference(name, samples))
+    assert (found.low, found.high) == (
+        pytest.approx(theirs.low, abs=0.15 * width),
+        pytest.approx(theirs.high, abs=0.15 * width),
+    )
+
+
+def test_a_score_that_does_not_exist_has_no_interval() -> None:
+    constant = {"prediction": np.ones(20), "target": np.arange(20.0)}
+    found = bootstrap(constant, "spearman", resamples=100, seed=1)
+    assert np.isnan([found.value, found.low, found.high]).all()

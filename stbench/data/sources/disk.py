@@ -11,7 +11,7 @@ from stbench.cache import Store
 from stbench.config.sentence import Dataset as DatasetChoice
 from stbench.config.suggest import closest
 from stbench.data.sources.source import Source
-from stbench.data.sources.splits import note_of, splits_of
+from stbench.data.sources.splits import note_of, splits_of, untrainable
 from stbench.errors import Problem, Refused
 
 _STATE, _SPLITS = "state.json", "dataset_dict.json"
@@ -29,6 +29,7 @@ def opened(choice: DatasetChoice, _: Store) -> Source:
     return Source(
         files["train"], files["validation"], files["test"], origin=str(choice.path), inputs=tuple(file for some in files.values() for file in some),
         notes=(note_of(chosen, list(places)),) if len(places) > 1 else (),
+        untrainable=None if files["train"] else untrainable(list(places), where),
     )  # fmt: skip
 
 

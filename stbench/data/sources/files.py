@@ -24,12 +24,15 @@ def opened(choice: DatasetChoice, store: Store) -> Source:
     """
     problems: list[Problem] = []
     named = {split: list(_files(getattr(choice, split) or [], split, problems)) for split in SPLITS}
-    if not named["train"] and not problems:
-        problems.append(Problem("no file to train on", "dataset.train", "dataset.train=pairs.csv"))
+    lacking = Problem("no file to train on", "dataset.train", "dataset.train=pairs.csv")
+    if not any(named.values()) and not problems:
+        mend = "dataset.train=pairs.csv, or dataset.test=pairs.csv where nothing is trained"
+        problems.append(Problem("no file is named", "dataset.train", mend))
     if problems:
         raise Refused(*problems)
     found: dict[str, Any] = {split: tuple(unpacked(file, store) for file in files) for split, files in named.items()}
-    return Source(**found, inputs=tuple(file for files in named.values() for file in files))
+    inputs = tuple(file for files in named.values() for file in files)
+    return Source(**found, inputs=inputs, untrainable=None if named["train"] else lacking)
 
 
 def delimiter_of(file: Path) -> str:

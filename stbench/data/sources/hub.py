@@ -15,7 +15,7 @@ from stbench.cache import Store, key_of
 from stbench.config.sentence import Dataset as DatasetChoice
 from stbench.config.suggest import closest, did_you_mean
 from stbench.data.sources.source import Note, Source
-from stbench.data.sources.splits import note_of, splits_of
+from stbench.data.sources.splits import note_of, splits_of, untrainable
 from stbench.data.sources.tables import BATCH
 from stbench.data.splits import held_out
 from stbench.errors import Problem, Refused
@@ -73,6 +73,7 @@ def opened(choice: DatasetChoice, store: Store) -> Source:
         files["train"], files["validation"], files["test"],
         origin=f"https://huggingface.co/datasets/{repository.path}",
         notes=tuple(_notes(repository, layout, chosen, wanted)),
+        untrainable=None if files["train"] else untrainable(layout.splits, f"dataset.path={choice.path}"),
     )  # fmt: skip
 
 

@@ -79,7 +79,8 @@ def normalised(source: Source, wanted: int | None, store: Store) -> Source:
         files[split] = source.files(split)
         if files[split] and all(map(_has_lists, files[split])):
             files[split], made = _texts(files[split], wanted, store)
-            notes += list(_notes(split, made, wanted)) if split == "train" else []
+            # Those of the training rows, or of what there is instead.
+            notes = notes or list(_notes(split, made, wanted))
     if wanted is not None and not notes:
         what = "the rows have no lists of negatives (columns query, pos, neg)"
         raise Refused(Problem(what, f"dataset.num_negatives={wanted}", "leave it out"))

@@ -11,14 +11,18 @@ from stbench.config.sentence import Dataset as DatasetChoice
 from stbench.data.sources import disk, files, hub, sql
 from stbench.data.sources.lists import normalised
 from stbench.data.sources.source import Source
+from stbench.errors import Refused
 
 
-def open_source(choice: DatasetChoice, store: Store) -> Source:
+def open_source(choice: DatasetChoice, store: Store, trains: bool = True) -> Source:
     """The files behind `choice`; what is no file on disk yet is made one in the store first.
 
-    Raises `Refused` for what is missing or cannot be read, all of it at once.
+    Raises `Refused` for what is missing or cannot be read, all of it at once; training rows are missed if `trains`.
     """
-    return normalised(_OPENERS[choice.source](choice, store), choice.num_negatives, store)
+    source = _OPENERS[choice.source](choice, store)
+    if trains and source.untrainable is not None:
+        raise Refused(source.untrainable)
+    return normalised(source, choice.num_negatives, store)
 
 
 def python_docs(_: DatasetChoice, store: Store) -> Source:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stbench.cache import digest_of, key_of
+from stbench.errors import Problem
 
 if TYPE_CHECKING:
     from stbench.data.collection import CollectionFiles
@@ -49,6 +50,8 @@ class Source:
     collection: CollectionFiles | None = None
     """Documents, queries and judgements behind the rows of some splits."""
     notes: tuple[Note, ...] = ()
+    untrainable: Problem | None = None
+    """What to say to somebody who wants to train, where there are no rows for it."""
 
     def files(self, split: str) -> tuple[Path, ...]:
         found: tuple[Path, ...] = getattr(self, split)
@@ -61,7 +64,7 @@ class Source:
     @property
     def name(self) -> str:
         """The origin, or the first file."""
-        return self.origin or str(self.train[0])
+        return self.origin or str(self.files(self.splits[0])[0])
 
     def digest(self) -> str:
         """Content of all files."""

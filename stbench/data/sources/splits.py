@@ -23,15 +23,15 @@ def splits_of(choice: DatasetChoice, there: Sequence[str], where: str) -> dict[s
     An empty list says that the data set is to be used without; a lone split is the training split unless its name says
     that it is held out.
 
-    Raises `Refused` with every split that is named and not there, and when none can be trained on.
+    Raises `Refused` with every split that is named and not there, and when none is left.
     """
     found, problems = {}, []
     for split in SPLITS:
         said: list[str] | None = getattr(choice, split)
         found[split] = list(_usual(split, there)) if said is None else said
         problems += [_missing(split, name, there) for name in found[split] if name not in there]
-    if not found["train"] and not problems:
-        problems.append(_untrainable(there, where))
+    if not any(found.values()) and not problems:
+        problems.append(untrainable(there, where))
     if problems:
         raise Refused(*problems)
     return found
@@ -59,6 +59,7 @@ def _missing(split: str, name: str, there: Sequence[str]) -> Problem:
     return Problem(f"there is no split '{name}'", f"dataset.{split}={name}", mend)
 
 
-def _untrainable(there: Sequence[str], where: str) -> Problem:
+def untrainable(there: Sequence[str], where: str) -> Problem:
+    """What to say where no split can be trained on."""
     match = closest("train", there) or there[0]
     return Problem(f"no split is called train (splits: {', '.join(there)})", where, f"name it: dataset.train={match}")
