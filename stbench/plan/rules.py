@@ -15,6 +15,7 @@ from stbench.errors import Problem
 from stbench.models.base import Base
 from stbench.plan.decide import sparse_architecture
 from stbench.plan.model_rules import MODEL_RULES
+from stbench.training.own_arguments import said_twice
 
 
 @dataclass(frozen=True)
@@ -280,7 +281,7 @@ def regularizers_have_a_loss(draft: Draft) -> Iterator[Problem]:
         yield Problem(
             f"{draft.loss.cls} has no regularisers",
             "loss.regularizers",
-            "a base with a masked-LM head and model=sparse_encoder, or leave them out",
+            "leave them out, or model=sparse_encoder with a base that has a masked-LM head",
         )
 
 
@@ -340,7 +341,13 @@ def eval_steps_are_whole(draft: Draft) -> Iterator[Problem]:
         )  # fmt: skip
 
 
+def extra_has_no_option_of_its_own(draft: Draft) -> Iterator[Problem]:
+    """Of two values for one argument one would be ignored."""
+    yield from said_twice(draft.sentence.training.extra)
+
+
 RULES: tuple[Rule, ...] = (
+    extra_has_no_option_of_its_own,
     loss_has_model_type,
     base_fits_model_type,
     sparse_architecture_agrees,

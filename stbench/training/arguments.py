@@ -17,35 +17,6 @@ _NAMES = {
     "sparse_encoder": "SparseEncoder",
     "multi_vector_encoder": "MultiVectorEncoder",
 }
-_OURS = {
-    "output_dir": "the run's folder",
-    "metric_for_best_model": "evaluator=…",
-    "greater_is_better": "evaluator=…",
-    "load_best_model_at_end": "leave it out: the best checkpoint is what gets judged and saved",
-    "eval_strategy": "training.eval_steps=…",
-    "save_strategy": "training.eval_steps=…",
-    "save_only_model": "leave it out: a run goes on from its checkpoints when it was interrupted",
-    "report_to": "tracker=…",
-    "bf16": "precision=bf16",
-    "fp16": "precision=fp16",
-    "use_cpu": "hardware=cpu",
-    "seed": "seed=…",
-    "data_seed": "seed=…",
-    "learning_rate": "training.learning_rate=…",
-    "per_device_train_batch_size": "training.batch_size=…",
-    "num_train_epochs": "training.epochs=…",
-    "max_steps": "training.max_steps=…",
-    "warmup_steps": "training.warmup=…",
-    "warmup_ratio": "training.warmup=…",
-    "batch_sampler": "loss=…: each loss has the sampler that it needs",
-    "gradient_accumulation_steps": "training.gradient_accumulation=…",
-    "gradient_checkpointing": "training.gradient_checkpointing=…",
-    "eval_steps": "training.eval_steps=…",
-    "save_steps": "training.eval_steps=…",
-    "lr_scheduler_type": "training.scheduler=…",
-    "weight_decay": "training.weight_decay=…",
-}
-"""Arguments that stbench sets itself, and the option that sets each."""
 
 
 def trainer_class(plan: Plan) -> type[Any]:
@@ -63,13 +34,11 @@ def arguments_class(plan: Plan) -> type[Any]:
 
 
 def check_extra(plan: Plan) -> list[Problem]:
-    """What is wrong under `training.extra`: names unknown to the library or with an option of their own, bad values."""
+    """What is wrong under `training.extra`: names unknown to the library, and values that it refuses."""
     known = {field.name for field in dataclasses.fields(arguments_class(plan))}
     found = []
     for name in plan.training.extra:
-        if name in _OURS:
-            found.append(Problem("this argument has an option of its own", f"training.extra.{name}", _OURS[name]))
-        elif name not in known:
+        if name not in known:
             mend = did_you_mean(name, known, "training.extra.{}=…") if len(name) > 2 else ""
             found.append(Problem(f"the library has no training argument '{name}'", f"training.extra.{name}", mend))
     return found or _bad_values(plan)

@@ -153,6 +153,23 @@ def test_a_batch_of_one_is_refused_for_in_batch_negatives(draft: Drafts) -> None
     assert not problems(draft("loss=triplet", "training.batch_size=1", shape="triplet"))
 
 
+@pytest.mark.parametrize(
+    ("extra", "mend"),
+    [
+        ("learning_rate=1", "training.learning_rate=1"),
+        ("warmup_ratio=0.1", "training.warmup=0.1"),
+        ("bf16=true", "precision=bf16"),
+        ("load_best_model_at_end=false", "leave it out"),
+        ("eval_strategy=no", "training.eval_steps=…"),
+        ("batch_sampler=no_duplicates", "loss=…"),
+    ],
+)
+def test_an_argument_with_an_option_of_its_own_is_refused(extra: str, mend: str, draft: Drafts) -> None:
+    problem = only(rules.extra_has_no_option_of_its_own, draft(f"training.extra.{extra}"))
+    assert problem.mend.startswith(mend)
+    assert not problems(draft("training.extra.max_grad_norm=2.0"))
+
+
 def test_data_that_no_conversion_brings_to_the_loss_is_refused_with_losses_that_it_feeds(draft: Drafts) -> None:
     problem = only(rules.data_reaches_loss, draft("model=cross_encoder", "loss=listwise", shape="scored_pair"))
     assert "needs rows of shape ranked_list, the data is scored_pair" in problem.what
