@@ -5,7 +5,7 @@ STBENCH := $(PYTHON) -m stbench
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run smoke rerank sweep ui test check format wheel lock clean
+.PHONY: help setup run smoke rerank sweep matrix ui test check format wheel lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -29,6 +29,9 @@ rerank: $(READY) ## train a cross-encoder with Lambda loss on mined lists
 
 sweep: $(READY) ## three learning rates, one run each
 	$(STBENCH) -m training.learning_rate=1e-2,3e-2,1e-1 $(ARGS)
+
+matrix: $(READY) ## every loss with every model type and shape of data; writes docs/matrix.md (half an hour)
+	$(PYTHON) benchmarks/matrix.py --output docs/matrix.md
 
 ui: $(READY) ## what MLflow has tracked, in the browser
 	@echo 'open http://127.0.0.1:5000/#/experiments/1?workflowType=machine_learning'
