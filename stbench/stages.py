@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from stbench import console
@@ -19,7 +19,7 @@ from stbench.verdict.judge import Verdict, judge, readable
 if TYPE_CHECKING:
     from stbench.data.splits import Splits
     from stbench.evaluation.recording import Recorder
-    from stbench.models.miner import Miner
+    from stbench.models.miner import Miner, Rescorer
     from stbench.models.teacher import Teacher
     from stbench.records.record import Recording
     from stbench.training.train import Trained
@@ -37,6 +37,7 @@ class Stages:
         self._plan = plan
         self._store = store
         self._record = record
+        self._advance: Callable[..., None] = lambda *_, **__: None
         self._load_libraries()
 
     def _load_libraries(self) -> None:
@@ -57,8 +58,9 @@ class Stages:
     def data(self) -> Splits:
         from stbench.data.prepare import describe, prepare
 
-        with self._timed("data"), console.progress("preparing data"):
-            splits = prepare(self._plan.data, self._store, self._miner, self._teacher)
+        with self._timed("data"), console.progress("preparing data") as advance:
+            self._advance = advance
+            splits = prepare(self._plan.data, self._store, self._miner, self._teacher, self._rescorer)
         console.say(f"data: {describe(splits, self._plan.data.steps)} ({self._record.seconds['data']:.1f} s)")
         for what, number in splits.counts.items():
             console.note(f"{number:,} {what}")
@@ -70,7 +72,8 @@ class Stages:
         from stbench.evaluation.build import build_evaluator
 
         plan = self._plan
-        with self._timed("evaluators"), console.progress("preparing evaluation"):
+        with self._timed("evaluators"), console.progress("preparing evaluation") as advance:
+            self._advance = advance
             return {
                 name: build_evaluator(
                     evaluator,
@@ -174,7 +177,15 @@ class Stages:
     def _miner(self) -> Miner | None:
         from stbench.models.miner import Miner
 
-        return Miner(self._plan.data.miner, self._plan.device) if self._plan.data.miner else None
+        base = self._plan.data.miner
+        return Miner(base, self._plan.device, self._at_work) if base else None
+
+    @cached_property
+    def _rescorer(self) -> Rescorer | None:
+        from stbench.models.miner import Rescorer
+
+        base = self._plan.data.rescorer
+        return Rescorer(base, self._plan.device, self._at_work) if base else None
 
     @cached_property
     def _retriever(self) -> Miner | None:
@@ -185,13 +196,22 @@ class Stages:
         base = next((one.retriever for one in judges if one.retriever), None)
         if base is None or base == self._plan.data.miner:
             return self._miner if base else None
-        return Miner(base, self._plan.device)
+        return Miner(base, self._plan.device, self._at_work)
 
     @cached_property
     def _teacher(self) -> Teacher | None:
         from stbench.models.teacher import Teacher
 
-        return Teacher(self._plan.data.teacher, self._plan.device) if self._plan.data.teacher else None
+        plan = self._plan.data.teacher
+        return Teacher(plan, self._plan.device, self._at_work) if plan else None
+
+    @contextmanager
+    def _at_work(self, model: Any, texts: int, what: str) -> Iterator[None]:
+        """Counts the texts that go through a miner or a teacher, behind the bar of the stage at hand."""
+        from stbench.evaluation.watch import counting
+
+        with counting(lambda: model, texts, partial(self._advance, text=what)):
+            yield
 
     @contextmanager
     def _timed(self, what: str) -> Iterator[None]:

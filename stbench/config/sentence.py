@@ -310,6 +310,10 @@ class Negatives(Group):
     when: Literal["needed", "always", "never", "in_batch"]
     num: int | None = Field(default=None, ge=1)
     miner: str = "wordllama"
+    rescore: str | None = None
+    """A cross-encoder (a folder or a Hub id) whose scores decide among what the miner has found."""
+    corpus: Files | None = None
+    """Files with a column of texts to mine from; null: the collection's documents, where the data comes from one."""
     range_min: int = Field(default=0, ge=0)
     range_max: int = Field(default=100, ge=1)
     sampling: Literal["top", "random"] = "top"
@@ -317,6 +321,8 @@ class Negatives(Group):
     absolute_margin: float | None = Field(default=None, ge=0)
     max_score: float | None = None
     min_score: float | None = None
+    fill: Literal["random", "none"] = "random"
+    """For queries with too few admissible negatives: random documents for the others, or none and they are left out."""
 
 
 class Precision(Group):

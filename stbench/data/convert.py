@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +32,7 @@ def convert(rows: Dataset, step: Conversion, classes: Sequence[str] = (), seed: 
 
     Raises `Refused` when no row is left.
     """
-    found = _rows(rows, partial(_BY_NAME[step.name], classes=classes, seed=seed))
+    found = table_of(_BY_NAME[step.name](rows, classes=classes, seed=seed))
     if not len(found):
         what = f"no {step.target} rows come out of the {len(rows):,} {step.source} rows ({step.says})"
         raise Refused(Problem(what, "dataset", _WHY_NONE.get(step.name, "another loss=…")))
@@ -61,13 +60,12 @@ def texts_of(rows: Dataset) -> list[str]:
 _TEXTS = ("text", "translation", "anchor", "positive", "documents")
 
 
-def _rows(rows: Dataset, made: Callable[[Dataset], Iterator[Row]]) -> Dataset:
-    """The rows that `made` yields, as an Arrow table: far smaller than lists of Python objects."""
+def table_of(yielded: Iterator[Row]) -> Dataset:
+    """`yielded` as an Arrow table: far smaller than lists of Python objects."""
     import pyarrow
     from datasets import Dataset
 
     tables: list[Any] = []
-    yielded = made(rows)
     while chunk := list(islice(yielded, CHUNK)):
         tables.append(pyarrow.Table.from_pylist(chunk, schema=tables[0].schema if tables else None))
     return Dataset(pyarrow.concat_tables(tables)) if tables else Dataset.from_dict({})

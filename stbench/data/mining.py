@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from stbench.cache import Store, key_of
 from stbench.config.sentence import Shape
+from stbench.data.convert import Row, table_of
+from stbench.data.corpus import Corpus
+from stbench.data.guarded import NEVER, GuardedMiner, GuardedRescorer
+from stbench.data.positives import Positives
+from stbench.data.splits import content_hash
 from stbench.errors import Problem, Refused
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from datasets import Dataset
-    from sentence_transformers import SentenceTransformer
 
-    from stbench.models.miner import Miner
+    from stbench.models.miner import Miner, Rescorer
 
-_FORMATS: dict[Shape, Literal["triplet", "n-tuple", "labeled-pair", "labeled-list"]] = {
-    "triplet": "triplet",
-    "n_tuple": "n-tuple",
-    "labeled_pair": "labeled-pair",
-    "ranked_list": "labeled-list",
-}
+SIMILARITIES = 50_000_000
+"""Similarities that are in memory at a time (0.2 GB)."""
+TRIES = 200
+"""Documents that are drawn to find a few that are admissible."""
 
 
 @dataclass(frozen=True)
@@ -40,41 +44,93 @@ class MiningSettings:
     seed: int
     absolute_margin: float | None = None
     min_score: float | None = None
+    fill: Literal["random", "none"] = "random"
+    """What a query with too few admissible negatives gets for the others: random documents, or it is left out."""
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Where negatives are looked for beside the documents of the pairs, and what cannot be one."""
+
+    known: Positives = field(default_factory=Positives)
+    corpus: Corpus | None = None
+
+    @cached_property
+    def digest(self) -> str:
+        return key_of(self.known.digest, self.corpus.digest if self.corpus else None)
 
 
 @dataclass(frozen=True)
 class Mined:
-    """Training rows with hard negatives, and how many of the pairs got none."""
+    """Every pair with its negatives, hardest first: anchor, positive, negatives, scores.
 
-    rows: Dataset
-    shortfall: int
+    `scores` are those of the positive and of the negatives that were found; random documents that fill up have none.
+    """
+
+    lists: Dataset
+    target: Shape
+    settings: MiningSettings
+
+    @cached_property
+    def rows(self) -> Dataset:
+        """Rows of the target shape; pairs that lack what it needs are left out. Raises `Refused` when no row is left."""
+        made = (row for pair in self.lists for row in _SHAPED[self.target](pair, self.settings.num))
+        rows = table_of(_each_once(made))
+        if not len(rows):
+            raise Refused(_none_found(len(self.lists), self.settings))
+        return rows
+
+    @cached_property
+    def counts(self) -> dict[str, int]:
+        """How many queries have fewer negatives than were wanted, what became of them, and what would admit more."""
+        number = {row["anchor"]: max(0, len(row["scores"]) - 1) for row in self.lists}
+        kept = set(self.rows["anchor"])
+        few = [query for query, found in number.items() if found < self.settings.num]
+        said = f"of {len(number):,} queries have fewer than {self.settings.num} admissible negatives"
+        fate = "random documents fill up" if self.settings.fill == "random" else "they keep what they have"
+        more = f"more with {' or '.join(softer(self.settings))}"
+        counts = {
+            f"{said}: {fate}; {more}": sum(query in kept for query in few),
+            f"{said}: they are left out; {more}": sum(query not in kept for query in few),
+        }
+        return {what: number for what, number in counts.items() if number}
 
 
-def mine(pairs: Dataset, target: Shape, settings: MiningSettings, miner: Miner, store: Store) -> Mined:
-    """Rows of shape `target` with negatives from the documents of `pairs`.
+def mine(
+    pairs: Dataset,
+    target: Shape,
+    settings: MiningSettings,
+    miner: Miner,
+    store: Store,
+    pool: Pool | None = None,
+    rescorer: Rescorer | None = None,
+) -> Mined:
+    """Rows of shape `target` with negatives from the documents of `pairs` and of `pool`.
 
-    The library's `mine_hard_negatives` does the choosing; pairs with fewer than `settings.num` admissible negatives are
-    left out and counted.
+    The library's `mine_hard_negatives` does the choosing, by the scores of `rescorer` (0 to 1) where there is one.
 
     Raises `Refused` when no pair gets its negatives.
     """
     from datasets import Dataset
 
+    pool = pool or Pool(Positives(zip(pairs["anchor"], pairs["positive"], strict=True)))
     texts = [[row["anchor"], row["positive"]] for row in pairs]
-    key = key_of("mined", target, asdict(settings), miner.digest, texts)
+    models = [miner.digest, rescorer.digest if rescorer else None]
+    key = key_of("mined", asdict(settings), models, pool.digest, texts)
 
     def build(folder: Path) -> None:
-        mined = _mine(pairs, target, settings, miner)
-        if not len(mined):
+        found = _found(pairs, settings, miner, pool, rescorer)
+        if not found:
             raise Refused(_none_found(len(pairs), settings))
-        mined.to_parquet(str(folder / "mined.parquet"))
+        Dataset.from_list(_filled(pairs, found, settings, pool)).to_parquet(str(folder / "mined.parquet"))
 
-    rows = Dataset.from_parquet(str(store.product("mined", key, build) / "mined.parquet"))
-    return Mined(rows, len(set(pairs["anchor"])) - len(set(rows["anchor"])))
+    lists = Dataset.from_parquet(str(store.product("mined", key, build) / "mined.parquet"))
+    return Mined(lists, target, settings)
 
 
-def _none_found(pairs: int, settings: MiningSettings) -> Problem:
-    softer = {
+def softer(settings: MiningSettings) -> list[str]:
+    """Overrides that admit more negatives."""
+    offers = {
         f"negatives.num={settings.num // 2}": settings.num > 1,
         "negatives.range_min=0": settings.range_min > 0,
         "negatives.relative_margin=null": settings.relative_margin is not None,
@@ -82,10 +138,12 @@ def _none_found(pairs: int, settings: MiningSettings) -> Problem:
         "negatives.max_score=null": settings.max_score is not None,
         "negatives.min_score=null": settings.min_score is not None,
     }
-    offers = [option for option, helps in softer.items() if helps] or ["more pairs"]
-    return Problem(
-        f"none of the {pairs:,} pairs has {settings.num} admissible negatives", "negatives", ", or ".join(offers)
-    )
+    return [option for option, helps in offers.items() if helps] or ["more pairs"]
+
+
+def _none_found(pairs: int, settings: MiningSettings) -> Problem:
+    what = f"none of the {pairs:,} pairs has {settings.num} admissible negatives"
+    return Problem(what, "negatives", ", or ".join(softer(settings)))
 
 
 def candidates(
@@ -102,13 +160,12 @@ def candidates(
         from sentence_transformers.util import semantic_search
 
         model = miner.load()
-        found = semantic_search(
-            model.encode_query(
-                list(queries), convert_to_tensor=True, normalize_embeddings=True, show_progress_bar=False
-            ),
-            model.encode_document(distinct, convert_to_tensor=True, normalize_embeddings=True, show_progress_bar=False),
-            top_k=depth,
-        )
+        settings: dict[str, Any] = {
+            "batch_size": miner.batch_size, "convert_to_tensor": True, "normalize_embeddings": True, "show_progress_bar": False,
+        }  # fmt: skip
+        with miner.watch(model, len(queries) + len(distinct), "finding candidates"):
+            asked = model.encode_query(list(queries), **settings)
+            found = semantic_search(asked, model.encode_document(distinct, **settings), top_k=depth)
         ranks = [[int(hit["corpus_id"]) for hit in hits] for hits in found]
         (folder / "ranks.json").write_text(json.dumps(ranks), encoding="utf-8")
 
@@ -117,54 +174,129 @@ def candidates(
     return [[position[distinct[hit]] for hit in hits] for hits in ranks]
 
 
-class _Quiet:
-    """A bi-encoder without bars of its own, which the library's mining always draws."""
-
-    def __init__(self, model: SentenceTransformer) -> None:
-        self._model = model
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._model, name)
-
-    def encode_query(self, texts: list[str], **settings: Any) -> Any:
-        return self._model.encode_query(texts, **{**settings, "show_progress_bar": False})
-
-    def encode_document(self, texts: list[str], **settings: Any) -> Any:
-        return self._model.encode_document(texts, **{**settings, "show_progress_bar": False})
-
-
-def _mine(pairs: Dataset, target: Shape, settings: MiningSettings, miner: Miner) -> Dataset:
+def _found(
+    pairs: Dataset, settings: MiningSettings, miner: Miner, pool: Pool, rescorer: Rescorer | None
+) -> dict[tuple[str, str], tuple[list[str], list[float]]]:
+    """For each pair that has any: its admissible negatives, at most `settings.num`, and the scores, the positive's first."""
     from sentence_transformers.util import mine_hard_negatives
 
-    random.seed(settings.seed)
-    mined = mine_hard_negatives(
-        pairs,
-        _Quiet(miner.load()),
-        anchor_column_name="anchor",
-        positive_column_name="positive",
-        num_negatives=settings.num,
-        range_min=settings.range_min,
-        range_max=max(min(settings.range_max, len(pairs)), settings.range_min + settings.num),
-        sampling_strategy=settings.sampling,
-        relative_margin=settings.relative_margin,
-        absolute_margin=settings.absolute_margin,
-        max_score=settings.max_score,
-        min_score=settings.min_score,
-        output_format=_FORMATS[target],
-        batch_size=256,
-        verbose=False,
-    )
-    return _named(mined, target)
+    corpus = pool.corpus.read() if pool.corpus else None
+    documents = len({*pairs["positive"], *(corpus or ())})
+    queries = len(set(pairs["anchor"]))
+    model = miner.load()
+    guarded = GuardedMiner(model, pool.known)
+    with ExitStack() as stack:
+        stack.enter_context(miner.watch(model, queries + documents, "mining"))
+        stack.enter_context(_drawing(settings.seed))
+        mined = mine_hard_negatives(
+            pairs,
+            guarded,
+            anchor_column_name="anchor",
+            positive_column_name="positive",
+            corpus=corpus,
+            cross_encoder=_rescorer(rescorer, guarded, pairs, queries * settings.range_max, stack),
+            num_negatives=settings.num,
+            range_min=settings.range_min,
+            range_max=max(min(settings.range_max, documents), settings.range_min + settings.num),
+            sampling_strategy=settings.sampling,
+            relative_margin=settings.relative_margin,
+            absolute_margin=settings.absolute_margin,
+            max_score=settings.max_score,
+            # Without any bound the library would not ask the rescorer.
+            min_score=NEVER if rescorer and settings.min_score is None else settings.min_score,
+            output_format="labeled-list",
+            output_scores=True,
+            batch_size=miner.batch_size,
+            faiss_batch_size=max(1, SIMILARITIES // documents),
+            verbose=False,
+        )
+    lists = zip(mined["anchor"], mined["positive"], mined["scores"], strict=True) if len(mined) else ()
+    return {(anchor, positive): (negatives, scores) for anchor, (positive, *negatives), scores in lists}
 
 
-def _named(mined: Dataset, target: Shape) -> Dataset:
-    """The library's column names turned into roles."""
-    if target == "ranked_list":
-        names = dict(zip(mined.column_names, ("anchor", "documents", "relevance"), strict=True))
-    elif target == "labeled_pair":
-        names = dict(zip(mined.column_names, ("anchor", "positive", "label"), strict=True))
-    elif target == "n_tuple" and len(mined.column_names) == 3:
-        names = {mined.column_names[2]: "negative_1"}
-    else:
-        names = {}
-    return mined.rename_columns({old: new for old, new in names.items() if old != new})
+def _filled(
+    pairs: Dataset, found: Mapping[tuple[str, str], tuple[list[str], list[float]]], settings: MiningSettings, pool: Pool
+) -> list[Row]:
+    """Every pair with its negatives; random documents stand for those that are lacking."""
+    documents = list(dict.fromkeys([*pairs["positive"], *(pool.corpus.read() if pool.corpus else ())]))
+    rows: list[Row] = []
+    for anchor, positive in dict.fromkeys(zip(pairs["anchor"], pairs["positive"], strict=True)):
+        negatives, scores = found.get((anchor, positive), ([], []))
+        if settings.fill == "random" and len(negatives) < settings.num:
+            hidden = {*pool.known.of(anchor), content_hash(positive), *map(content_hash, negatives)}
+            # By the query: it gets the same documents with each of its positives.
+            draw = random.Random(f"{settings.seed} {anchor}")
+            negatives = [*negatives, *_drawn(documents, settings.num - len(negatives), hidden, draw)]
+        rows.append({"anchor": anchor, "positive": positive, "negatives": negatives, "scores": scores})
+    return rows
+
+
+def _drawn(documents: Sequence[str], number: int, hidden: set[str], draw: random.Random) -> list[str]:
+    """`number` documents at random, none of them hidden or twice; fewer where there are no more."""
+    found: dict[str, str] = {}
+    for place in draw.sample(range(len(documents)), min(len(documents), TRIES)):
+        key = content_hash(documents[place])
+        if key not in hidden and len(found) < number:
+            found.setdefault(key, documents[place])
+    return list(found.values())
+
+
+def _rescorer(rescorer: Rescorer | None, guarded: GuardedMiner, pairs: Dataset, number: int, stack: ExitStack) -> Any:
+    """`rescorer` as the library sees it; it is watched until `stack` ends."""
+    if rescorer is None:
+        return None
+    model = rescorer.load()
+    stack.enter_context(rescorer.watch(model, number, "rescoring"))
+    return GuardedRescorer(model, guarded.hides, set(zip(pairs["anchor"], pairs["positive"], strict=True)))
+
+
+@contextmanager
+def _drawing(seed: int) -> Iterator[None]:
+    """The library draws random negatives from Python's own generator."""
+    before = random.getstate()
+    random.seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(before)
+
+
+def _triplets(pair: Row, num: int) -> Iterator[Row]:
+    for text in pair["negatives"]:
+        yield {"anchor": pair["anchor"], "positive": pair["positive"], "negative": text}
+
+
+def _tuples(pair: Row, num: int) -> Iterator[Row]:
+    """All rows have the same columns, so a pair with too few negatives makes none."""
+    if len(pair["negatives"]) == num:
+        numbered = {f"negative_{number}": text for number, text in enumerate(pair["negatives"], 1)}
+        yield {"anchor": pair["anchor"], "positive": pair["positive"], **numbered}
+
+
+def _labelled(pair: Row, num: int) -> Iterator[Row]:
+    for text, label in [(pair["positive"], 1), *((text, 0) for text in pair["negatives"])]:
+        yield {"anchor": pair["anchor"], "positive": text, "label": label}
+
+
+def _ranked(pair: Row, num: int) -> Iterator[Row]:
+    if pair["negatives"]:
+        relevance = [1.0] + [0.0] * len(pair["negatives"])
+        yield {"anchor": pair["anchor"], "documents": [pair["positive"], *pair["negatives"]], "relevance": relevance}
+
+
+_SHAPED: dict[Shape, Callable[[Row, int], Iterator[Row]]] = {
+    "triplet": _triplets,
+    "n_tuple": _tuples,
+    "labeled_pair": _labelled,
+    "ranked_list": _ranked,
+}
+
+
+def _each_once(rows: Iterable[Row]) -> Iterator[Row]:
+    """Negatives of a query with several positives come with each of them; labelled rows would say the same twice."""
+    seen: set[str] = set()
+    for row in rows:
+        content = key_of(dict(row))
+        if content not in seen:
+            seen.add(content)
+            yield row

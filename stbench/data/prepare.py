@@ -7,16 +7,19 @@ from dataclasses import replace
 
 from stbench.cache import Store
 from stbench.data.convert import convert
-from stbench.data.mining import mine
+from stbench.data.mining import Pool, mine
+from stbench.data.positives import known_positives
 from stbench.data.searched import with_collections
 from stbench.data.sources import load
 from stbench.data.splits import Splits, split
-from stbench.models.miner import Miner
+from stbench.models.miner import Miner, Rescorer
 from stbench.models.teacher import Teacher
 from stbench.plan.plan import DataPlan
 
 
-def prepare(data: DataPlan, store: Store, miner: Miner | None, teacher: Teacher | None = None) -> Splits:
+def prepare(
+    data: DataPlan, store: Store, miner: Miner | None, teacher: Teacher | None = None, rescorer: Rescorer | None = None
+) -> Splits:
     """Clean splits, the training rows in the shape that the loss takes.
 
     Raises `Refused` when rows cannot be read as the plan says, or when nothing is left of them.
@@ -25,18 +28,16 @@ def prepare(data: DataPlan, store: Store, miner: Miner | None, teacher: Teacher 
     splits = split(loaded, data.mapped, data.sizes)
     if data.searched is not None:
         splits = with_collections(splits, data.searched)
-    train, shortfall = splits.train, 0
+    train, counts = splits.train, dict(splits.counts)
     for step in data.steps:
         if step.mines and miner is not None and data.mining is not None:
-            mined = mine(train, step.target, data.mining, miner, store)
-            train, shortfall = mined.rows, mined.shortfall
+            pool = Pool(known_positives(splits.whole, data.mapped), data.corpus)
+            mined = mine(train, step.target, data.mining, miner, store, pool, rescorer)
+            train, counts = mined.rows, {**counts, **mined.counts}
         elif step.asks_teacher and teacher is not None:
             train = teacher.answer(train, step, store)
         else:
             train = convert(train, step, data.mapped["train"].classes, data.seed)
-    counts = dict(splits.counts)
-    if shortfall:
-        counts["queries without enough admissible negatives, left out"] = shortfall
     return replace(splits, train=train, counts=counts)
 
 

@@ -35,6 +35,8 @@ class Splits:
     """What cleaning did, by name: rows without text, repeated rows, training rows found in held-out data …"""
     collections: Mapping[str, Collection] = field(default_factory=dict)
     """What the queries of a held-out split search, where its rows are pairs out of a collection."""
+    whole: Mapping[str, Dataset] = field(default_factory=dict)
+    """The clean rows of every split that the data came with, before any were held out or left out."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ def split(loaded: Mapping[str, Dataset], mapped: Mapping[str, Mapped], sizes: Si
     """
     counts: dict[str, int] = {}
     clean = {name: _clean(rows, mapped[name], name, counts) for name, rows in loaded.items()}
-    train = clean["train"]
+    train, whole = clean["train"], dict(clean)
     if "validation" in clean and "test" not in clean:
         clean["validation"], clean["test"] = _carve(clean["validation"], math.ceil(len(clean["validation"]) / 2))
     for name, size in (("test", sizes.test), ("validation", sizes.validation)):
@@ -76,7 +78,7 @@ def split(loaded: Mapping[str, Dataset], mapped: Mapping[str, Mapped], sizes: Si
         if not len(rows):
             mend = "give more rows, or hold out fewer: dataset.test_size=… dataset.validation_size=…"
             raise Refused(Problem(f"no {name} rows are left", "dataset", mend))
-    return Splits(train, validation, test, mapped["train"].shape, counts)
+    return Splits(train, validation, test, mapped["train"].shape, counts, whole=whole)
 
 
 def whole(rows: Dataset, mapped: Mapped, sizes: Sizes, counts: dict[str, int]) -> Dataset:

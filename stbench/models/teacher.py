@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -9,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from stbench.cache import Store, key_of
 from stbench.data.convert import listed
 from stbench.data.shapes import Conversion
-from stbench.errors import Problem, Refused
 from stbench.models.digest import weights_digest
+from stbench.models.miner import Watch, reranker, unwatched
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
     from stbench.plan.plan import TeacherPlan
 
+AT_A_TIME = 2000
+"""Texts whose embeddings are in memory at a time; those of a sparse teacher have as many numbers as it knows words."""
+
 
 @dataclass
 class Teacher:
@@ -27,6 +31,7 @@ class Teacher:
 
     plan: TeacherPlan
     device: str
+    watch: Watch = unwatched
     _model: Any = field(default=None, repr=False)
     _components: Any = field(default=None, repr=False)
 
@@ -37,77 +42,111 @@ class Teacher:
     def answer(self, rows: Dataset, step: Conversion, store: Store) -> Dataset:
         """`rows` after a conversion that asks the teacher."""
         if step.name == "embed":
-            return _with(rows, "embedding", self._embeddings(list(rows["text"]), store))
+            return _beside(rows, self._embeddings(list(rows["text"]), store))
         lists = [(row["anchor"], listed(row)[0]) for row in rows]
         scores = self._scores([(anchor, text) for anchor, texts in lists for text in texts], store)
         taken = iter(scores)
-        by_row = [[float(next(taken)) for _ in texts] for _, texts in lists]
+        by_row = [[next(taken) for _ in texts] for _, texts in lists]
         if step.target == "margin_triplet":
             return _with(rows, "margin", [positive - negative for positive, negative in by_row])
         if step.target == "scored_pair":
             return _with(rows, "score", [_sigmoid(score) for (score,) in by_row])
         return _with(rows, "scores", by_row)
 
-    def _scores(self, pairs: list[tuple[str, str]], store: Store) -> NDArray[Any]:
-        """Raw scores (logits) of the pairs, shape (pairs,)."""
-        return self._kept("teacher-scores", pairs, store, self._predict)
+    def _scores(self, pairs: Sequence[tuple[str, str]], store: Store) -> list[float]:
+        """Raw scores (logits) of the pairs."""
+        import numpy as np
+
+        asked = list(dict.fromkeys(pairs))
+
+        def build(folder: Path) -> None:
+            np.save(folder / "scores.npy", self._predict(asked))
+
+        key = key_of("teacher-scores", self.digest, [list(pair) for pair in asked])
+        scores = np.load(store.product("teacher-scores", key, build) / "scores.npy").tolist()
+        by_pair = dict(zip(asked, scores, strict=True))
+        return [by_pair[pair] for pair in pairs]
 
     def _predict(self, pairs: list[tuple[str, str]]) -> NDArray[Any]:
         from torch import nn
 
         model = self._load()
-        if model.num_labels != 1:
-            what = f"{self.plan.base.name} gives {model.num_labels} classes, not one score"
-            raise Refused(Problem(what, "teacher.model", "name a cross-encoder with one label (a reranker)"))
-        predicted: NDArray[Any] = model.predict(
-            pairs, batch_size=self.plan.batch_size, activation_fn=nn.Identity(), show_progress_bar=False
-        )
+        with self.watch(model, len(pairs), f"asking {self.plan.base.name}"):
+            predicted: NDArray[Any] = model.predict(
+                pairs, batch_size=self.plan.batch_size, activation_fn=nn.Identity(), show_progress_bar=False
+            )
         return predicted
 
-    def _embeddings(self, texts: list[str], store: Store) -> NDArray[Any]:
-        """Embeddings of the texts, shape (texts, dimensions), projected where the student's are smaller.
+    def _embeddings(self, texts: list[str], store: Store) -> Dataset:
+        """Embeddings of the texts as rows, projected where the student's are smaller.
 
         The projection is that of the first texts asked, which are those to train on: held-out ones must meet the same.
         """
-        found = self._kept("teacher-embeddings", texts, store, self._embed)
-        if self.plan.dimensions is None:
-            return found
-        self._components = self._components or _components(found, self.plan.dimensions)
-        projected: NDArray[Any] = self._components.transform(found)
-        return projected
+        from datasets import Dataset
 
-    def _embed(self, texts: list[str]) -> NDArray[Any]:
-        import numpy as np
-
-        encoded = self._load().encode(texts, batch_size=self.plan.batch_size, show_progress_bar=False)
-        return np.asarray(encoded.to_dense().cpu() if self.plan.kind == "sparse_encoder" else encoded, np.float32)
-
-    def _kept(self, kind: str, asked: list[Any], store: Store, make: Any) -> NDArray[Any]:
-        import numpy as np
-
-        key = key_of(kind, self.digest, self.plan.kind, [list(item) for item in asked])
+        asked = list(dict.fromkeys(texts))
+        place = {text: number for number, text in enumerate(asked)}
 
         def build(folder: Path) -> None:
-            np.save(folder / "answers.npy", make(asked))
+            model = self._load()
+            with self.watch(model, len(asked), f"asking {self.plan.base.name}"):
+                _write(folder / "embeddings.arrow", self._embedded(model, asked))
 
-        return np.load(store.product(kind, key, build) / "answers.npy")  # type: ignore[no-any-return]
+        key = key_of("teacher-embeddings", self.digest, self.plan.kind, asked)
+        found = Dataset.from_file(str(store.product("teacher-embeddings", key, build) / "embeddings.arrow"))
+        kept = self._projected(found) if self.plan.dimensions else found
+        return kept if asked == texts else kept.select([place[text] for text in texts])
+
+    def _projected(self, rows: Dataset) -> Dataset:
+        import numpy as np
+        from datasets import Dataset
+
+        assert self.plan.dimensions is not None
+        embeddings = np.asarray(rows.with_format("numpy")["embedding"][:], np.float32)
+        self._components = self._components or _components(embeddings, self.plan.dimensions)
+        found = self._components.transform(embeddings).astype(np.float32)
+        return Dataset(_table(np.pad(found, ((0, 0), (0, self.plan.dimensions - found.shape[1])))))
+
+    def _embedded(self, model: Any, texts: list[str]) -> Iterator[NDArray[Any]]:
+        """Parts of shape (some texts, dimensions)."""
+        import numpy as np
+
+        for start in range(0, len(texts), AT_A_TIME):
+            some = texts[start : start + AT_A_TIME]
+            encoded = model.encode(some, batch_size=self.plan.batch_size, show_progress_bar=False)
+            yield np.asarray(encoded.to_dense().cpu() if self.plan.kind == "sparse_encoder" else encoded, np.float32)
 
     def _load(self) -> Any:
-        from stbench.models.blueprint import Blueprint
-        from stbench.models.build import build
-
-        types = {
-            "cross_encoder": "cross_encoder",
-            "bi_encoder": "sentence_transformer",
-            "sparse_encoder": "sparse_encoder",
-        }
         if self._model is None:
-            self._model = build(Blueprint(types[self.plan.kind], self.plan.base, self.device), seed=0)  # type: ignore[arg-type]
+            self._model = _LOADED[self.plan.kind](self.plan, self.device)
         return self._model
 
 
-def _with(rows: Dataset, name: str, values: Any) -> Dataset:
-    return rows.add_column(name, list(values))
+def _embedder(type_: str) -> Callable[[TeacherPlan, str], Any]:
+    def load(plan: TeacherPlan, device: str) -> Any:
+        from stbench.models.blueprint import Blueprint
+        from stbench.models.build import build
+
+        return build(Blueprint(type_, plan.base, device), seed=0)  # type: ignore[arg-type]
+
+    return load
+
+
+_LOADED: dict[str, Callable[[TeacherPlan, str], Any]] = {
+    "cross_encoder": lambda plan, device: reranker(plan.base, device, "teacher.model"),
+    "bi_encoder": _embedder("sentence_transformer"),
+    "sparse_encoder": _embedder("sparse_encoder"),
+}
+
+
+def _with(rows: Dataset, name: str, values: list[Any]) -> Dataset:
+    return rows.add_column(name, values)
+
+
+def _beside(rows: Dataset, embeddings: Dataset) -> Dataset:
+    from datasets import concatenate_datasets
+
+    return concatenate_datasets([rows, embeddings], axis=1)
 
 
 def _sigmoid(score: float) -> float:
@@ -116,11 +155,32 @@ def _sigmoid(score: float) -> float:
     return 1 / (1 + math.exp(-score))
 
 
+def _write(file: Path, parts: Iterator[NDArray[Any]]) -> None:
+    """Rows of one column `embedding`, in the format that the library datasets maps into memory."""
+    import pyarrow
+
+    writer = None
+    with pyarrow.OSFile(str(file), "wb") as sink:
+        for part in parts:
+            table = _table(part)
+            writer = writer or pyarrow.ipc.new_stream(sink, table.schema)
+            writer.write_table(table)
+        if writer is not None:
+            writer.close()
+
+
+def _table(embeddings: NDArray[Any]) -> Any:
+    import pyarrow
+
+    flat = pyarrow.array(embeddings.ravel())
+    return pyarrow.table({"embedding": pyarrow.FixedSizeListArray.from_arrays(flat, embeddings.shape[1])})
+
+
 def _components(embeddings: NDArray[Any], dimensions: int) -> Any:
-    """The first principal components, as many as the student has dimensions."""
+    """The first principal components, as many as the student has dimensions.
+
+    Fewer texts than dimensions have fewer of them; what is left is 0 for all texts.
+    """
     from sklearn.decomposition import PCA
 
-    if len(embeddings) < dimensions:
-        what = f"{len(embeddings)} texts are too few to project the teacher's embeddings to {dimensions} dimensions"
-        raise Refused(Problem(what, "teacher.projection", "more rows, or teacher.projection=none"))
-    return PCA(n_components=dimensions, random_state=0).fit(embeddings)
+    return PCA(n_components=min(dimensions, *embeddings.shape), random_state=0).fit(embeddings)

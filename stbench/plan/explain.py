@@ -13,6 +13,7 @@ from stbench.plan.explain_evaluator import explain_evaluator
 from stbench.plan.explain_model import explain_model
 from stbench.plan.notes import notes
 from stbench.plan.plan import DataPlan, Decision, EvaluatorPlan, LossPlan, ModifierPlan, TrainingPlan
+from stbench.plan.sizes import explain_conversions
 
 
 def explain(
@@ -48,12 +49,7 @@ def _data(chosen: Mapping[str, str], data: DataPlan) -> Iterator[Decision]:
     yield Decision("splits", _splits(data), _splits_why(data))
     if data.searched is not None:
         yield from explain_collection(data.searched)
-    for step in data.steps:
-        num = f" ({data.mining.num} a query)" if step.mines and data.mining else ""
-        yield Decision("conversion", f"{step.source} → {step.target}", step.says + num)
-    if data.teacher is not None:
-        asked = f"a {data.teacher.kind}; " + (f"projected to {data.teacher.dimensions} dimensions by PCA" if data.teacher.dimensions else "its answers are kept by content")  # fmt: skip
-        yield Decision("teacher", data.teacher.base.name, asked)
+    yield from explain_conversions(data)
     if data.miner is not None:
         yield Decision("miner", data.miner.name, "finds hard negatives")
 

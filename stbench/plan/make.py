@@ -9,12 +9,13 @@ from typing import Any, Literal
 
 from stbench.cache import Store
 from stbench.config.sentence import Adapter, LossForType, Modifier, Sentence
+from stbench.data.corpus import Corpus, corpus_of, find_corpus
 from stbench.data.mining import MiningSettings
 from stbench.data.roles import Mapped, map_roles
+from stbench.data.searched import Searched
 from stbench.data.sources import Head, head, open_source
-from stbench.data.splits import Sizes, held_out
+from stbench.data.splits import Sizes
 from stbench.errors import Refused
-from stbench.models.base import Base
 from stbench.models.blueprint import AdapterChoice, Blueprint
 from stbench.models.choose import base_of, named_base
 from stbench.plan import estimate, versions
@@ -23,10 +24,12 @@ from stbench.plan.decide import Defaults, sparse_architecture
 from stbench.plan.evaluators import choose_evaluator
 from stbench.plan.explain import explain
 from stbench.plan.hardware import choose_device, choose_precision
+from stbench.plan.helpers import helper, helpers_fit, teacher_plan
 from stbench.plan.own_collection import Held, judged_by_own_collection
-from stbench.plan.plan import DataPlan, EvaluatorPlan, LossPlan, ModifierPlan, Plan, TeacherPlan, TrainingPlan
+from stbench.plan.plan import DataPlan, EvaluatorPlan, LossPlan, ModifierPlan, Plan, TrainingPlan
 from stbench.plan.references import with_references
 from stbench.plan.rules import Draft, problems, steps_to
+from stbench.plan.sizes import rows_after
 
 
 def make_plan(sentence: Sentence, chosen: Mapping[str, str], run: str, store: Store) -> Plan:
@@ -51,6 +54,7 @@ def make_plan(sentence: Sentence, chosen: Mapping[str, str], run: str, store: St
     evaluator, reference_problems = with_references(evaluator, sentence, source.collection is not None, named_base)
     found = [
         *problems(draft),
+        *helpers_fit(draft),
         *filter(None, (device_problem, precision_problem)),
         *evaluator_problems,
         *reference_problems,
@@ -63,7 +67,7 @@ def make_plan(sentence: Sentence, chosen: Mapping[str, str], run: str, store: St
     labels = len(mapped["train"].classes) if draft.loss.num_labels == "classes" else draft.loss.num_labels
     blueprint = blueprint_of(sentence, defaults, device.device, labels or 1, draft.loss.activation or "identity")
     loss = _loss(sentence, draft.loss, blueprint, chosen["modifier"])
-    training = _training(sentence, defaults, loss, _training_rows(data))
+    training = _training(sentence, defaults, loss, rows_after(data))
     memory = estimate.memory_bytes(base, blueprint, training, data.shape, precision)
     disk = estimate.disk_bytes(blueprint)
     decisions = explain(
@@ -101,6 +105,7 @@ def _data(
     mines = any(step.mines for step in steps)
     chosen, training = sentence.negatives, sentence.training
     target = steps[-1].target if steps else shape
+    found = searched(sentence, source, store)
     return DataPlan(
         source=source, heads=heads, mapped=mapped,
         sizes=Sizes(
@@ -111,23 +116,25 @@ def _data(
         mining=MiningSettings(
             defaults.num_negatives(target), chosen.range_min, chosen.range_max, chosen.sampling,
             chosen.relative_margin, chosen.max_score, sentence.seed, chosen.absolute_margin, chosen.min_score,
+            chosen.fill,
         ) if mines else None,
-        miner=named_base(chosen.miner, "negatives.miner") if mines else None,
-        searched=searched(sentence, source, store),
+        miner=helper(chosen.miner, "negatives.miner") if mines else None,
+        rescorer=helper(chosen.rescore, "negatives.rescore") if mines and chosen.rescore else None,
+        corpus=_corpus(sentence, mapped["train"], found, store) if mines else None,
+        searched=found,
         seed=sentence.seed,
-        teacher=_teacher(sentence, defaults.base) if evaluator.asks_teacher or any(step.asks_teacher for step in steps) else None,
+        teacher=teacher_plan(sentence, defaults.base)
+        if evaluator.asks_teacher or any(step.asks_teacher for step in steps)
+        else None,
     )  # fmt: skip
 
 
-def _teacher(sentence: Sentence, student: Base) -> TeacherPlan | None:
-    chosen = sentence.teacher
-    if chosen.kind == "none" or chosen.model is None:
-        return None
-    base = named_base(chosen.model, "teacher.model")
-    larger = chosen.kind == "bi_encoder" and base.dimensions > student.dimensions
-    return TeacherPlan(
-        chosen.kind, base, chosen.batch_size, student.dimensions if larger and chosen.projection == "auto" else None
-    )
+def _corpus(sentence: Sentence, train: Mapped, searched: Searched | None, store: Store) -> Corpus | None:
+    """Documents to mine from beside those of the training rows: as said, else those of the data's own collection."""
+    said = sentence.negatives.corpus
+    if said:
+        return find_corpus(said, train.columns.get("positive"), store)
+    return corpus_of(searched.files, searched.pairs.documents) if searched and said is None else None
 
 
 def blueprint_of(
@@ -188,24 +195,6 @@ def _modifier(choice: Modifier, name: str, blueprint: Blueprint) -> ModifierPlan
     return ModifierPlan(
         name, choice.cls, {**arguments, **choice.arguments}, choice.beside, tuple(dims) if cuts else (), tuple(layers)
     )
-
-
-def _training_rows(data: DataPlan) -> int:
-    """Rows to train on, as far as the heads tell."""
-    rows = data.heads["train"].count
-    given = set(data.heads)
-    if given == {"train"}:
-        rows -= held_out(data.sizes.validation, rows) + held_out(data.sizes.test, rows)
-    elif "validation" not in given:
-        rows -= held_out(data.sizes.validation, rows)
-    rows = min(rows, data.sizes.limit or rows, data.sizes.train_rows or rows)
-    num = data.mining.num if data.mining else 1
-    for step in data.steps:
-        if step.target == "labeled_pair" and step.source in ("pair", "ranked_list", "n_tuple", "triplet"):
-            rows *= 1 + num
-        elif step.mines and step.target == "triplet":
-            rows *= num
-    return max(rows, 1)
 
 
 def _training(sentence: Sentence, defaults: Defaults, loss: LossPlan, rows: int) -> TrainingPlan:

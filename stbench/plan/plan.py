@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from stbench.config.sentence import Filled, Sampler, Shape
+from stbench.config.sentence import Filled, ModelType, Sampler, Shape
+from stbench.data.corpus import Corpus
 from stbench.data.mining import MiningSettings
 from stbench.data.roles import Mapped
 from stbench.data.searched import Searched
@@ -37,6 +38,12 @@ class TeacherPlan:
     dimensions: int | None = None
     """Of the student, where the teacher's embeddings are larger and are projected."""
 
+    @property
+    def size(self) -> int:
+        """Dimensions of the teacher's own embeddings."""
+        type_: ModelType = "sparse_encoder" if self.kind == "sparse_encoder" else "sentence_transformer"
+        return Blueprint(type_, self.base, "cpu").dimensions
+
 
 @dataclass(frozen=True)
 class DataPlan:
@@ -49,6 +56,10 @@ class DataPlan:
     """Shape of the training rows after the conversions."""
     mining: MiningSettings | None
     miner: Base | None
+    rescorer: Base | None = None
+    """A cross-encoder that scores what the miner has found."""
+    corpus: Corpus | None = None
+    """Documents to mine from beside those of the training rows."""
     searched: Searched | None = None
     """The collection that held-out queries search."""
     seed: int = 0

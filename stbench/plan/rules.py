@@ -270,8 +270,10 @@ def mined_where_said(draft: Draft) -> Iterator[Problem]:
     if negatives.when == "always" and path(draft.shape, targets, draft.means, ["mine"]) is None:
         what = f"the loss '{draft.chosen['loss']}' takes {draft.shape} rows as they are, so nothing is mined"
         yield Problem(what, "negatives=mined", "negatives=auto, or another loss")
-    elif negatives.num is not None and not any(step.mines for step in draft.steps or ()):
-        yield Problem("nothing is mined here", f"negatives.num={negatives.num}", "negatives=mined, or leave it out")
+    elif not any(step.mines for step in draft.steps or ()):
+        for option in ("num", "rescore", "corpus"):
+            if (said := getattr(negatives, option)) is not None:
+                yield Problem("nothing is mined here", f"negatives.{option}={said}", "negatives=mined, or leave it out")
 
 
 def regularizers_have_a_loss(draft: Draft) -> Iterator[Problem]:

@@ -410,6 +410,9 @@ CHANGES: dict[str, tuple[Any, ...]] = {
     "negatives.when": ("always",),
     "negatives.num": (2, "loss=triplet"),
     "negatives.miner": ("{encoder}", "loss=triplet"),
+    "negatives.rescore": ("{reranker}", "loss=triplet"),
+    "negatives.corpus": (["{text}"], "loss=triplet"),
+    "negatives.fill": ("none", "loss=triplet"),
     "negatives.range_min": (1, "loss=triplet"),
     "negatives.range_max": (20, "loss=triplet"),
     "negatives.sampling": ("random", "loss=triplet"),
@@ -458,6 +461,8 @@ def test_changing_an_option_changes_the_plan_or_is_refused(
     places["wide"] = str(write_model(tmp_path / "wide", wide, {"embeddings.word_embeddings.weight": (9, 9999)}))
     places |= {name: str(write_database(tmp_path / f"{name}.db", rows)) for name, rows in DATABASES.items()}
     places["lists"] = str(_write_lists(tmp_path / "lists.jsonl"))
+    scoring = {"embeddings.word_embeddings.weight": (9, 8), "classifier.weight": (1, 8)}
+    places["reranker"] = str(write_model(tmp_path / "reranker", {**wide, "hidden_size": 8}, scoring))
     value, *words = CHANGES.get(option, (3,))
     shape = words.pop() if words and words[-1] in COLUMNS else "pair"
     base = [] if any(word.startswith("base_model=") for word in words) else [f"base_model={encoder}"]
