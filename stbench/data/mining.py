@@ -235,8 +235,10 @@ def _drawn(documents: Sequence[str], number: int, hidden: set[str], draw: random
     """`number` documents at random, none of them hidden or twice; fewer where there are no more."""
     found: dict[str, str] = {}
     for place in draw.sample(range(len(documents)), min(len(documents), TRIES)):
+        if len(found) == number:
+            break
         key = content_hash(documents[place])
-        if key not in hidden and len(found) < number:
+        if key not in hidden:
             found.setdefault(key, documents[place])
     return list(found.values())
 
