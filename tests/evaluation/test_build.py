@@ -13,6 +13,7 @@ from stbench.cache import Store
 from stbench.data.splits import content_hash
 from stbench.errors import Refused
 from stbench.evaluation.build import build_evaluator
+from stbench.models.miner import unwatched
 from stbench.plan.plan import EvaluatorPlan
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def test_pairs_are_reranked_from_what_the_first_stage_finds() -> None:
 class Alphabet:
     """A miner that puts documents in alphabetical order."""
 
-    digest = "alphabet"
+    digest, batch_size, watch = "alphabet", 32, staticmethod(unwatched)
 
     def load(self) -> Alphabet:
         return self

@@ -15,6 +15,7 @@ from stbench.data.collection import Collection, joined
 from stbench.evaluation.build import build_evaluator
 from stbench.evaluation.first_stage import documents_of, rankings
 from stbench.evaluation.gain import measured
+from stbench.models.miner import unwatched
 from stbench.plan.plan import EvaluatorPlan
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ def test_the_order_of_the_first_stage_and_bm25_are_references(store: Store) -> N
 class Dense:
     """A retriever whose model is one of the tiny ones."""
 
-    digest = "tiny"
+    digest, batch_size, watch = "tiny", 32, staticmethod(unwatched)
 
     def load(self) -> Any:
         return model("sentence_transformer", "reranking")

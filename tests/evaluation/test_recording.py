@@ -19,6 +19,7 @@ import stbench
 from stbench.cache import Store
 from stbench.data.splits import content_hash
 from stbench.evaluation import recording
+from stbench.models.miner import unwatched
 from stbench.plan.evaluators import cutoffs, statistic_of
 from stbench.verdict.statistics import STATISTICS
 
@@ -122,7 +123,7 @@ def check_lists(recorder: Any, expected: dict[str, float]) -> None:
 class FirstStage:
     """A miner whose model is one of the tiny ones."""
 
-    digest = "tiny"
+    digest, batch_size, watch = "tiny", 32, staticmethod(unwatched)
 
     def load(self) -> Any:
         return model("sentence_transformer", "retrieval")
