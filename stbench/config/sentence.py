@@ -360,7 +360,7 @@ class Training(Group):
 class Tracker(Group):
     summary: str = ""
     kind: Literal["mlflow", "none"]
-    uri: str = ""
+    uri: Address = Field(default="", repr=False)
     experiment: str = ""
 
 

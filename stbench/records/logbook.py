@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from stbench import console
 from stbench.cache import Store, key_of
 from stbench.config.fingerprint import meaning
+from stbench.config.secrets import redacted
 from stbench.config.sentence import Sentence
 from stbench.data.sources import Source
 from stbench.errors import Interrupted
@@ -171,7 +172,7 @@ class Logbook:
         """Where a reader finds the rest."""
         places = {"report": str(self.folder.report), "log": str(self.folder.log)}
         if not self.trial and self.sentence.tracker.kind == "mlflow":
-            uri = self.sentence.tracker.uri
+            uri = redacted(self.sentence.tracker.uri)
             places["tracking"] = f"{uri} (make ui, or mlflow ui --backend-store-uri {uri})"
         return places
 

@@ -113,3 +113,10 @@ def test_a_variable_that_is_not_set_is_named(say: Callable[..., Any]) -> None:
         say("dataset=sql", "dataset.connection=${oc.env:NO_SUCH_VARIABLE}", "dataset.query=x")
     (problem,) = caught.value.problems
     assert (problem.where, problem.mend) == ("dataset.connection", "export NO_SUCH_VARIABLE=…")
+
+
+def test_the_address_of_the_tracking_is_shown_without_its_password(say: Callable[..., Any]) -> None:
+    tracker = say("tracker.uri=postgresql://me:geheim@host/mlflow").sentence.tracker
+    assert tracker.uri == "postgresql://me:geheim@host/mlflow"
+    assert tracker.model_dump(mode="json")["uri"] == "postgresql://me:***@host/mlflow"
+    assert "geheim" not in repr(tracker)

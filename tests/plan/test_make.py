@@ -146,6 +146,8 @@ def test_data_is_brought_to_the_loss(words: list[str], shape: str, conversions: 
     ("type_", "shape", "evaluator"),
     [
         ("sentence_transformer", "pair", "InformationRetrievalEvaluator"),
+        ("sentence_transformer", "scored_n_tuple", "InformationRetrievalEvaluator"),
+        ("cross_encoder", "scored_n_tuple", "CrossEncoderRerankingEvaluator"),
         ("sentence_transformer", "scored_pair", "EmbeddingSimilarityEvaluator"),
         ("sentence_transformer", "labeled_pair", "BinaryClassificationEvaluator"),
         ("cross_encoder", "pair", "CrossEncoderRerankingEvaluator"),
