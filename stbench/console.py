@@ -15,7 +15,7 @@ from rich.table import Table
 from stbench.errors import Problem, Refused
 
 if TYPE_CHECKING:
-    from stbench.plan.plan import Judging
+    from stbench.plan.plan import DataPlan, Judging
     from stbench.records.folder import Summary
 
 _COLOURS = {"WIN": "bold green", "MARGINAL": "bold yellow", "REGRESSION": "bold red"}
@@ -107,13 +107,26 @@ def show_plan(plan: Judging) -> None:
     )
     out.print(table)
     out.print("[cyan]samples[/]")
-    split = next(iter(plan.data.heads))
-    mapped = plan.data.mapped[split]
-    for number, row in enumerate(plan.data.heads[split].rows[:3], 1):
+    for name, data in _data_sets(plan).items():
+        _show_samples(out, name, data)
+
+
+def _data_sets(plan: Judging) -> dict[str, DataPlan]:
+    """By the names of the parts, where they are those of a mixture."""
+    from stbench.plan.plan import Plan
+
+    parts = plan.parts if isinstance(plan, Plan) else ()
+    return {part.name: part.data for part in parts} or {"": plan.data}
+
+
+def _show_samples(out: Console, part: str, data: DataPlan) -> None:
+    """Three rows; of each part of a mixture one."""
+    split = next(iter(data.heads))
+    mapped = data.mapped[split]
+    for number, row in enumerate(data.heads[split].rows[: 1 if part else 3], 1):
         for role, column in mapped.columns.items():
-            out.print(
-                f"  {number} [dim]{role}[/] {escape(_short(row[column], 110))}", no_wrap=True, overflow="ellipsis"
-            )
+            text = f"  {part or number} [dim]{role}[/] {escape(_short(row[column], 110))}"
+            out.print(text, no_wrap=True, overflow="ellipsis")
 
 
 def plan_text(plan: Judging) -> str:

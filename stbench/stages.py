@@ -19,6 +19,7 @@ from stbench.verdict.judge import Verdict, judge, readable
 if TYPE_CHECKING:
     from stbench.data.splits import Splits
     from stbench.evaluation.recording import Recorder
+    from stbench.models.base import Base
     from stbench.models.miner import Miner, Rescorer
     from stbench.models.teacher import Teacher
     from stbench.records.record import Recording
@@ -38,6 +39,7 @@ class Stages:
         self._store = store
         self._record = record
         self._advance: Callable[..., None] = lambda *_, **__: None
+        self._miners: list[Miner] = []
         self._load_libraries()
 
     def _load_libraries(self) -> None:
@@ -48,19 +50,20 @@ class Stages:
             load_libraries(self._plan.device)
 
             from stbench.training.arguments import check_extra
-            from stbench.training.losses import check_arguments
+            from stbench.training.mixture import checked_losses
 
-            problems = [*check_extra(self._plan), *check_arguments(self._plan)]
+            problems = [*check_extra(self._plan), *checked_losses(self._plan)]
         if problems:
             raise Refused(*problems)
         self._record.start_tracking()
 
     def data(self) -> Splits:
-        from stbench.data.prepare import describe, prepare
+        from stbench.data.mixture import prepare_all
+        from stbench.data.prepare import describe
 
         with self._timed("data"), console.progress("preparing data") as advance:
             self._advance = advance
-            splits = prepare(self._plan.data, self._store, self._miner, self._teacher, self._rescorer)
+            splits = prepare_all(self._plan, self._store, self._miner, self._teacher, self._rescorer)
         console.say(f"data: {describe(splits, self._plan.data.steps)} ({self._record.seconds['data']:.1f} s)")
         for what, number in splits.counts.items():
             console.note(f"{number:,} {what}")
@@ -68,36 +71,32 @@ class Stages:
         return splits
 
     def evaluators(self, splits: Splits) -> dict[str, Recorder]:
-        from stbench.evaluation.baseline import judges
+        from stbench.config.mixture import telling
         from stbench.evaluation.build import build_evaluator
+        from stbench.evaluation.mixture import judges_of
 
-        plan = self._plan
+        found = {}
         with self._timed("evaluators"), console.progress("preparing evaluation") as advance:
             self._advance = advance
-            return {
-                name: build_evaluator(
-                    evaluator,
-                    plan.blueprint.type,
-                    getattr(splits, split),
-                    split,
-                    plan.precision,
-                    self._retriever,
-                    self._store,
-                    splits.collections.get(split),
-                    self._teacher,
-                )
-                for name, (split, evaluator) in judges(plan).items()
-            }
+            for one in judges_of(self._plan):
+                rows = one.splits(splits)
+                with telling(one.plan.part):
+                    found[one.name] = build_evaluator(
+                        one.evaluator, one.plan.blueprint.type, getattr(rows, one.split), one.split, one.plan.precision,
+                        self._miner_of(one.evaluator.retriever), self._store, rows.collections.get(one.split),
+                        self._teacher,
+                    )  # fmt: skip
+        return found
 
     def baseline(self, splits: Splits, evaluators: Mapping[str, Recorder]) -> dict[str, Scores]:
-        from stbench.evaluation.baseline import untouched
+        from stbench.evaluation.mixture import baselines
 
         with (
             self._timed("baseline"),
             console.progress("scoring the untouched model") as advance,
             self._watching(advance, list(evaluators.values())),
         ):
-            scores = untouched(self._plan, splits, evaluators, lambda: self._model, self._store)
+            scores = baselines(self._plan, splits, evaluators, lambda: self._model, self._store)
         test = scores["test"]
         console.say(
             f"baseline: {readable(test.primary)} {test.score:.4f} on the test split ({self._record.seconds['baseline']:.1f} s)"
@@ -112,11 +111,11 @@ class Stages:
         from transformers import set_seed
 
         from stbench.models.adapter import trained_parameters
-        from stbench.training.losses import build_loss
+        from stbench.training.mixture import loss_of, rows_of
         from stbench.training.train import Watchers, train
 
         set_seed(self._plan.seed)
-        loss = build_loss(self._plan, self._model, splits.train)
+        loss = loss_of(self._plan, self._model, splits)
         primary = baseline["validation"].primary
         with self._timed("training"), console.progress("training", self._plan.training.steps) as advance:
             shown = _Shown(advance, baseline["validation"].score)
@@ -125,7 +124,7 @@ class Stages:
                 self._plan,
                 self._model,
                 loss,
-                splits.train,
+                rows_of(splits),
                 evaluators["validation"],
                 primary,
                 self._record.checkpoints,
@@ -139,14 +138,14 @@ class Stages:
         return trained
 
     def final(self, evaluators: Mapping[str, Recorder]) -> dict[str, Scores]:
-        from stbench.evaluation.baseline import final
+        from stbench.evaluation.mixture import finals
 
         with (
             self._timed("final score"),
             console.progress("scoring the best checkpoint") as advance,
             self._watching(advance, [one for name, one in evaluators.items() if name != "validation"]),
         ):
-            return final(self._plan, evaluators, self._model)
+            return finals(self._plan, evaluators, self._model)
 
     def verdict(self, baseline: Mapping[str, Scores], final: Mapping[str, Scores], sentence: Sentence) -> Verdict:
         dims = active_dims(final["test"])
@@ -175,35 +174,31 @@ class Stages:
 
     @cached_property
     def _miner(self) -> Miner | None:
+        return self._miner_of(next(filter(None, (plan.data.miner for plan in self._plan.alone)), None))
+
+    def _miner_of(self, base: Base | None) -> Miner | None:
+        """What searches with `base`; a reranker's first stage may be the miner too, and is loaded once then."""
         from stbench.models.miner import Miner
 
-        base = self._plan.data.miner
-        return Miner(base, self._plan.device, self._at_work) if base else None
+        found = next((one for one in self._miners if one.base == base), None)
+        if found is None and base is not None:
+            found = Miner(base, self._plan.device, self._at_work)
+            self._miners.append(found)
+        return found
 
     @cached_property
     def _rescorer(self) -> Rescorer | None:
         from stbench.models.miner import Rescorer
 
-        base = self._plan.data.rescorer
+        base = next(filter(None, (plan.data.rescorer for plan in self._plan.alone)), None)
         return Rescorer(base, self._plan.device, self._at_work) if base else None
-
-    @cached_property
-    def _retriever(self) -> Miner | None:
-        """The first stage of a reranker; where it is the miner too, it is loaded once."""
-        from stbench.models.miner import Miner
-
-        judges = (self._plan.evaluator, *self._plan.evaluator.also)
-        base = next((one.retriever for one in judges if one.retriever), None)
-        if base is None or base == self._plan.data.miner:
-            return self._miner if base else None
-        return Miner(base, self._plan.device, self._at_work)
 
     @cached_property
     def _teacher(self) -> Teacher | None:
         from stbench.models.teacher import Teacher
 
-        plan = self._plan.data.teacher
-        return Teacher(plan, self._plan.device, self._at_work) if plan else None
+        found = next(filter(None, (plan.data.teacher for plan in self._plan.alone)), None)
+        return Teacher(found, self._plan.device, self._at_work) if found else None
 
     @contextmanager
     def _at_work(self, model: Any, texts: int, what: str) -> Iterator[None]:

@@ -10,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import ValidationError
 
+from stbench.config.mixture import expanded, with_part, without_part
 from stbench.config.preflight import option_names
 from stbench.config.secrets import redacted
 from stbench.config.sentence import Sentence
@@ -25,6 +26,7 @@ def checked(config: DictConfig) -> Sentence:
     Raises `Refused` with every missing, unknown, mistyped and out-of-range value at once.
     """
     try:
+        config = expanded(config)
         missing = OmegaConf.missing_keys(config)
         tree = OmegaConf.to_container(config, resolve=not missing)
     except OmegaConfBaseException as error:
@@ -59,7 +61,9 @@ def _missing(key: str) -> Problem:
         "base_model.path": "base_model.path=DIR_OR_ID",
         "base_model.run": "base_model.run=NAME, a folder in experiments",
     }
-    return Problem("this option needs a value", key, examples.get(key, f"{key}=…"))
+    prefix, plain = without_part(key)
+    other = f", or {prefix}use=NAME" if prefix and plain == "dataset.train" else ""
+    return Problem("this option needs a value", key, with_part(prefix, examples.get(plain, f"{plain}=…")) + other)
 
 
 def _problem(error: dict[str, Any]) -> Problem:
@@ -67,8 +71,9 @@ def _problem(error: dict[str, Any]) -> Problem:
     if error["type"] == "missing":
         return _missing(place)
     if error["type"] == "extra_forbidden":
-        match = closest(place, option_names(hidden=()))
-        return Problem("there is no such option", place, f"did you mean {match}?" if match else "")
+        prefix, plain = without_part(place)
+        match = closest(plain, option_names(hidden=()))
+        return Problem("there is no such option", place, f"did you mean {with_part(prefix, match)}?" if match else "")
     message = error["msg"][0].lower() + error["msg"][1:]
     return Problem(f"{message}, not {redacted(repr(error['input']))}", place, _mend(place, error))
 

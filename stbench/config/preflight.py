@@ -22,13 +22,14 @@ from pydantic import BaseModel
 
 from stbench.config.aliases import NAMED_BY_CLASS, by_class
 from stbench.config.discovery import Choice, choices
+from stbench.config.mixture import spelled_out
 from stbench.config.secrets import shelter
 from stbench.config.sentence import Sentence
 from stbench.config.suggest import closest, did_you_mean
 from stbench.errors import Problem, Refused
 
-OPEN = ("loss.arguments.", "modifier.arguments.", "training.extra.")
-"""Options under these prefixes are the library's own and have no fixed names."""
+OPEN = ("loss.arguments.", "modifier.arguments.", "training.extra.", "dataset.parts.")
+"""Options under these prefixes have no fixed names: they are the library's own, or those of parts with names of their own."""
 VERBATIM = re.compile(r"dataset\.(.+\.)?(connection|query|validation_query|test_query)")
 """Options whose value is taken as it stands: SQL is full of what Hydra's grammar would read as its own."""
 FILE_ONLY = ("summary", "suggests", "new_head")
@@ -88,7 +89,7 @@ def check(argv: Sequence[str]) -> list[str]:
     if said.shell_completion:
         return list(argv)
     vocabulary = Vocabulary(_choices(said), frozenset(option_names()))
-    full = [form for text in said.overrides for form in _full_forms(text, vocabulary)]
+    full = spelled_out([form for text in said.overrides for form in _full_forms(text, vocabulary)])
     many = said.multirun or any(text.startswith("hydra.mode=") for text in full)
     problems = [problem for text in full for problem in _problems(text, vocabulary, many)]
     if problems:
@@ -139,10 +140,10 @@ def _group_type(annotation: Any) -> type[BaseModel] | None:
 
 def _full_forms(text: str, vocabulary: Vocabulary) -> list[str]:
     key, _, value = text.partition("=")
+    if VERBATIM.fullmatch(key) and value != "null" and value[:1] not in "\"'":
+        text = f"{key}={_quoted(value)}"
     if f"{key}.".startswith(OPEN):
         return [f"++{text}"]
-    if VERBATIM.fullmatch(key) and value != "null" and value[:1] not in "\"'":
-        return [f"{key}={_quoted(value)}"]
     if key in NAMED_BY_CLASS:
         return [f"{key}={by_class(key, value)}"] if value else [text]
     named = key != "base_model" or "," in value or value in vocabulary.groups[key]

@@ -149,7 +149,7 @@ class Roles(Group):
 
 class Dataset(Group):
     summary: str = ""
-    source: Literal["python_docs", "files", "beir", "disk", "sql", "hub"]
+    source: Literal["python_docs", "files", "beir", "disk", "sql", "hub", "mixture"]
     path: str | None = None
     """A folder, or the name of a data set on the Hub."""
     subset: str | None = None
@@ -233,6 +233,37 @@ class Loss(Group):
     """The base model (a name, a folder or a Hub id) that tells false in-batch negatives apart."""
     regularizers: Regularizers = Regularizers()
     suggests: LossSuggestions = LossSuggestions()
+
+
+class PartLoss(Loss):
+    """The loss of one part of a mixture."""
+
+    use: str
+    """A choice of the group loss."""
+
+
+class Part(Dataset):
+    """One data set of a mixture."""
+
+    use: str = "files"
+    """A choice of the group dataset, whose options those said here change."""
+    loss: PartLoss | None = None
+    """null: that of the sentence."""
+    evaluator: str | None = None
+    """A choice of the group evaluator; null: that of the sentence for the part that decides, for others by the shape of their rows."""
+
+
+Sampling = Literal["proportional", "round_robin"]
+
+
+class Mixture(Dataset):
+    """A data set, or several: then each part has its own rows, and the options of rows are those of the parts."""
+
+    parts: dict[str, Part] = {}
+    sampling: Sampling = "proportional"
+    """How many batches each part gives."""
+    decides: str | None = None
+    """The part whose rows choose the checkpoint and give the verdict; null: the first."""
 
 
 class Modifier(Group):
@@ -386,7 +417,7 @@ class Sentence(Group):
     model: Model
     base_model: BaseModelChoice
     adapter: Adapter
-    dataset: Dataset
+    dataset: Mixture
     loss: Loss
     modifier: Modifier
     evaluator: Evaluator

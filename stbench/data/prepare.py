@@ -24,10 +24,25 @@ def prepare(
 
     Raises `Refused` when rows cannot be read as the plan says, or when nothing is left of them.
     """
+    return converted(divided(data), data, store, miner, teacher, rescorer)
+
+
+def divided(data: DataPlan) -> Splits:
+    """Clean splits, the training rows in the shape that they came in."""
     loaded = {name: load(data.source.files(name)) for name in data.source.splits}
     splits = split(loaded, data.mapped, data.sizes)
-    if data.searched is not None:
-        splits = with_collections(splits, data.searched)
+    return splits if data.searched is None else with_collections(splits, data.searched)
+
+
+def converted(
+    splits: Splits,
+    data: DataPlan,
+    store: Store,
+    miner: Miner | None,
+    teacher: Teacher | None = None,
+    rescorer: Rescorer | None = None,
+) -> Splits:
+    """`splits` with the training rows in the shape that the loss takes."""
     train, counts = splits.train, dict(splits.counts)
     for step in data.steps:
         if step.mines and miner is not None and data.mining is not None:
@@ -43,5 +58,8 @@ def prepare(
 
 def describe(splits: Splits, steps: Sequence[object]) -> str:
     """One line on what there is."""
-    sizes = f"{len(splits.train):,} training, {len(splits.validation):,} selection, {len(splits.test):,} test rows"
+    number = f"{splits.training_rows:,} training"
+    if splits.parts:
+        number += " (" + ", ".join(f"{len(part.train):,} {name}" for name, part in splits.parts.items()) + ")"
+    sizes = f"{number}, {len(splits.validation):,} selection, {len(splits.test):,} test rows"
     return sizes + (" after conversion" if steps else "")

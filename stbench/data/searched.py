@@ -42,7 +42,7 @@ def with_collections(splits: Splits, searched: Searched) -> Splits:
         collections_of(searched, {split: getattr(splits, split) for split in JUDGED}),
         dict(splits.counts),
     )
-    train = _without_queries(splits.train, collections)
+    train = without_queries(splits.train, collections)
     if dropped := len(splits.train) - len(train):
         counts["training rows whose query is held out, left out"] = dropped
     return replace(splits, train=train, counts=counts, collections=collections)
@@ -68,7 +68,8 @@ def _asked(whole: Collection, rows: Dataset) -> Collection:
     return whole.restricted(key for key, text in whole.queries.items() if content_hash(text) in asked)
 
 
-def _without_queries(train: Dataset, collections: Mapping[str, Collection]) -> Dataset:
+def without_queries(train: Dataset, collections: Mapping[str, Collection]) -> Dataset:
+    """`train` without the rows of queries that are judged."""
     held = {content_hash(text) for found in collections.values() for text in found.queries.values()}
     first = "anchor" if "anchor" in train.column_names else train.column_names[0]
     return train.select([index for index, text in enumerate(train[first]) if content_hash(text) not in held])

@@ -37,6 +37,13 @@ class Splits:
     """What the queries of a held-out split search, where its rows are pairs out of a collection."""
     whole: Mapping[str, Dataset] = field(default_factory=dict)
     """The clean rows of every split that the data came with, before any were held out or left out."""
+    parts: Mapping[str, Splits] = field(default_factory=dict)
+    """Those of each data set of a mixture, in their order; the deciding ones are those above."""
+
+    @property
+    def training_rows(self) -> int:
+        """Of all parts."""
+        return sum(len(part.train) for part in self.parts.values()) or len(self.train)
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ def run(sentence: Sentence, chosen: Mapping[str, str], command: str, folder: Run
         if is_done(folder, sentence):
             return finished(folder, sentence)
         words, source = console.plan_text(plan), plan.data.source
-        with opened(folder, sentence, words, source, command, store, weights(plan)) as book:
+        with opened(folder, sentence, words, [source], command, store, weights(plan)) as book:
             from stbench.records.evaluation import keep
 
             _load(plan, book)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
+from stbench.config.mixture import at_part
 from stbench.config.sentence import Sentence
 from stbench.data.roles import Mapped
 from stbench.models.blueprint import Blueprint
@@ -11,32 +13,44 @@ from stbench.plan.collections import explain_collection
 from stbench.plan.decide import Defaults
 from stbench.plan.explain_evaluator import explain_evaluator
 from stbench.plan.explain_model import explain_model
+from stbench.plan.mixture import explain_mixture
 from stbench.plan.notes import notes
-from stbench.plan.plan import DataPlan, Decision, EvaluatorPlan, LossPlan, ModifierPlan, TrainingPlan
+from stbench.plan.plan import DataPlan, Decision, LossPlan, ModifierPlan, PartPlan, TrainingPlan
 from stbench.plan.sizes import explain_conversions
+from stbench.plan.spoken import Spoken
 
 
 def explain(
     sentence: Sentence,
-    chosen: Mapping[str, str],
-    data: DataPlan,
+    said: Sequence[Spoken],
+    parts: Sequence[PartPlan],
     blueprint: Blueprint,
-    loss: LossPlan,
-    evaluator: EvaluatorPlan,
     training: TrainingPlan,
     defaults: Defaults,
     precision: tuple[str, str, str],
 ) -> Iterator[Decision]:
-    """The lines of the plan, in the order in which the data flows."""
-    yield from _data(chosen, data)
-    yield from explain_model(blueprint, data.heads["train"].count)
-    yield from _loss(loss, blueprint)
-    yield from explain_evaluator(chosen, evaluator, data)
+    """The lines of the plan, in the order in which the data flows; each part of a mixture under its name."""
+    each = list(zip(said, parts, strict=True))
+    if len(each) > 1:
+        yield from explain_mixture(said, training)
+    for one, part in each:
+        yield from _of(part, _data(one.chosen, part.data))
+    yield from explain_model(blueprint, sum(part.data.heads["train"].count for part in parts))
+    for part in parts:
+        yield from _of(part, _loss(part.loss, blueprint))
+    for one, part in each:
+        yield from _of(part, explain_evaluator(one.chosen, part.evaluator, part.data, one.decides))
     yield from _training(sentence, training, defaults)
     mode, why, device = precision
     yield Decision("device", blueprint.device, device)
     yield Decision("precision", mode, why)
-    yield from notes(blueprint, data, loss, training)
+    for part in parts:
+        yield from _of(part, notes(blueprint, part.data, part.loss, training))
+
+
+def _of(part: PartPlan, decisions: Iterator[Decision]) -> Iterator[Decision]:
+    for one in decisions:
+        yield replace(one, what=f"{part.name}: {one.what}", why=at_part(one.why, part.name)) if part.name else one
 
 
 def _data(chosen: Mapping[str, str], data: DataPlan) -> Iterator[Decision]:

@@ -8,12 +8,19 @@ from stbench.plan.plan import DataPlan, Decision, EvaluatorPlan
 from stbench.plan.references import explain_references
 
 
-def explain_evaluator(chosen: Mapping[str, str], evaluator: EvaluatorPlan, data: DataPlan) -> Iterator[Decision]:
-    """The deciding evaluator with its metric, what it does to the held-out rows, and what is reported beside it."""
+def explain_evaluator(
+    chosen: Mapping[str, str], evaluator: EvaluatorPlan, data: DataPlan, decides: bool = True
+) -> Iterator[Decision]:
+    """An evaluator with its metric, what it does to the held-out rows, and what is reported beside it.
+
+    Of a mixture that of one part `decides`; the others see the test rows alone.
+    """
     yield Decision("evaluator", evaluator.cls, _why(chosen, evaluator, data))
-    for split, steps in evaluator.steps.items():
+    for split in evaluator.steps if decides else ("test",):
+        steps = evaluator.steps.get(split, ())
         yield from (Decision(f"{split} rows", f"{step.source} → {step.target}", step.says) for step in steps)
-    yield Decision("metric", evaluator.metric, "decides the checkpoint (selection split) and the verdict (test split)")
+    both = "decides the checkpoint (selection split) and the verdict (test split)"
+    yield Decision("metric", evaluator.metric, both if decides else "on the test split; never decides")
     yield from explain_references(evaluator, data.searched)
     for one in evaluator.also:
         yield Decision("also reported", f"{one.cls}: {one.metric}", one.says or "on the test split; never decides")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -11,9 +11,8 @@ from stbench.cache import Store
 from stbench.config.sentence import Adapter, LossForType, Modifier, Sentence
 from stbench.data.corpus import Corpus, corpus_of, find_corpus
 from stbench.data.mining import MiningSettings
-from stbench.data.roles import Mapped, map_roles
+from stbench.data.roles import Mapped
 from stbench.data.searched import Searched
-from stbench.data.sources import Head, head, open_source
 from stbench.data.splits import Sizes
 from stbench.errors import Refused
 from stbench.models.blueprint import AdapterChoice, Blueprint
@@ -21,15 +20,15 @@ from stbench.models.choose import base_of, named_base
 from stbench.plan import estimate, versions
 from stbench.plan.collections import searched
 from stbench.plan.decide import Defaults, sparse_architecture
-from stbench.plan.evaluators import choose_evaluator
 from stbench.plan.explain import explain
 from stbench.plan.hardware import choose_device, choose_precision
-from stbench.plan.helpers import helper, helpers_fit, teacher_plan
-from stbench.plan.own_collection import Held, judged_by_own_collection
-from stbench.plan.plan import DataPlan, EvaluatorPlan, LossPlan, ModifierPlan, Plan, TrainingPlan
-from stbench.plan.references import with_references
-from stbench.plan.rules import Draft, problems, steps_to
+from stbench.plan.helpers import helper, teacher_plan
+from stbench.plan.look import Look, look
+from stbench.plan.mixture import batches, problems_of
+from stbench.plan.plan import DataPlan, LossPlan, ModifierPlan, PartPlan, Plan, TrainingPlan
+from stbench.plan.rules import steps_to
 from stbench.plan.sizes import rows_after
+from stbench.plan.spoken import spoken
 
 
 def make_plan(sentence: Sentence, chosen: Mapping[str, str], run: str, store: Store) -> Plan:
@@ -40,74 +39,51 @@ def make_plan(sentence: Sentence, chosen: Mapping[str, str], run: str, store: St
     if wrong := versions.found_here():
         raise Refused(*wrong)
     base = base_of(chosen["base_model"], sentence.base_model)
-    source = open_source(sentence.dataset, store)
-    heads = {split: head(source.files(split), split) for split in source.splits}
-    mapped = _map(sentence, heads, source.files("train")[0].name)
-    held = judged_by_own_collection(Held(source, heads, mapped), sentence.evaluator, store)
-    source, heads, mapped = held.source, held.heads, held.mapped
-    shape = mapped["train"].shape
-    classes = len(mapped["train"].classes) if shape in ("class_pair", "labeled_text") else 2
-    draft = Draft(sentence, dict(chosen), base, shape, classes)
+    looks = look(spoken(sentence, chosen), base, store)
     device, device_problem = choose_device(sentence.hardware)
     precision, why, precision_problem = choose_precision(sentence.precision, device, base.architecture == "static")
-    evaluator, evaluator_problems = choose_evaluator(sentence, mapped, chosen["evaluator"], draft.steps or [])
-    evaluator, reference_problems = with_references(evaluator, sentence, source.collection is not None, named_base)
-    found = [
-        *problems(draft),
-        *helpers_fit(draft),
-        *filter(None, (device_problem, precision_problem)),
-        *evaluator_problems,
-        *reference_problems,
-    ]
-    if found or draft.loss is None or evaluator is None:
+    if found := [*problems_of(looks), *filter(None, (device_problem, precision_problem))]:
         raise Refused(*found)
 
-    defaults = Defaults(sentence, base)
-    data = _data(sentence, source, heads, mapped, draft.loss, evaluator, defaults, store)
-    labels = len(mapped["train"].classes) if draft.loss.num_labels == "classes" else draft.loss.num_labels
-    blueprint = blueprint_of(sentence, defaults, device.device, labels or 1, draft.loss.activation or "identity")
-    loss = _loss(sentence, draft.loss, blueprint, chosen["modifier"])
-    training = _training(sentence, defaults, loss, rows_after(data))
-    memory = estimate.memory_bytes(base, blueprint, training, data.shape, precision)
+    lead = next(one for one in looks if one.said.decides)
+    defaults = Defaults(lead.sentence, base)
+    labels = len(lead.mapped["train"].classes) if lead.loss.num_labels == "classes" else lead.loss.num_labels
+    blueprint = blueprint_of(lead.sentence, defaults, device.device, labels or 1, lead.loss.activation or "identity")
+    parts = [_part(one, blueprint, chosen["modifier"], store) for one in looks]
+    deciding = parts[looks.index(lead)]
+    training = _training(sentence, defaults, deciding.loss, [rows_after(part.data) for part in parts])
+    memory = max(estimate.memory_bytes(base, blueprint, training, part.data.shape, precision) for part in parts)
     disk = estimate.disk_bytes(blueprint)
     decisions = explain(
-        sentence, chosen, data, blueprint, loss, evaluator, training, defaults, (precision, why, device.name)
+        sentence, [one.said for one in looks], parts, blueprint, training, defaults, (precision, why, device.name)
     )
     return Plan(
-        run, blueprint, data, loss, evaluator, training, precision, sentence.seed, memory, disk, tuple(decisions)
-    )
+        run, blueprint, deciding.data, deciding.loss, deciding.evaluator, training, precision, sentence.seed, memory, disk,
+        tuple(decisions), deciding.name, tuple(parts) if len(parts) > 1 else (),
+    )  # fmt: skip
 
 
-def _map(sentence: Sentence, heads: Mapping[str, Head], train_name: str) -> dict[str, Mapped]:
-    """Roles of each split; classes and the range of the scores are those of the training rows."""
-    roles, classes = sentence.dataset.roles, sentence.dataset.classes
-    train = map_roles(heads["train"].rows, heads["train"].columns, roles, classes, train_name)
-    mapped = {"train": train}
-    for split, rows in heads.items():
-        if split != "train":
-            own = map_roles(rows.rows, rows.columns, roles, classes or list(train.classes) or None, f"dataset.{split}")
-            mapped[split] = replace(own, score_range=train.score_range or own.score_range)
-    return mapped
+def _part(look: Look, blueprint: Blueprint, modifier: str, store: Store) -> PartPlan:
+    """Data, loss and evaluator of one data set."""
+    sentence = look.sentence
+    with look.said.telling():
+        return PartPlan(
+            look.said.name,
+            _data(look, Defaults(sentence, blueprint.base), store),
+            replace(_loss(sentence, look.loss, blueprint, modifier), option=look.said.loss_option),
+            look.judge,
+        )
 
 
-def _data(
-    sentence: Sentence,
-    source: Any,
-    heads: Mapping[str, Head],
-    mapped: Mapping[str, Mapped],
-    loss: LossForType,
-    evaluator: EvaluatorPlan,
-    defaults: Defaults,
-    store: Store,
-) -> DataPlan:
-    shape = mapped["train"].shape
-    steps = steps_to(sentence, loss, shape) or []
+def _data(look: Look, defaults: Defaults, store: Store) -> DataPlan:
+    sentence, shape = look.sentence, look.draft.shape
+    steps = steps_to(sentence, look.loss, shape) or []
     mines = any(step.mines for step in steps)
     chosen, training = sentence.negatives, sentence.training
     target = steps[-1].target if steps else shape
-    found = searched(sentence, source, store)
+    found = searched(sentence, look.source, store)
     return DataPlan(
-        source=source, heads=heads, mapped=mapped,
+        source=look.source, heads=look.heads, mapped=look.mapped,
         sizes=Sizes(
             sentence.dataset.validation_size, sentence.dataset.test_size, sentence.dataset.limit, training.rows,
             training.evaluation_rows,
@@ -120,11 +96,11 @@ def _data(
         ) if mines else None,
         miner=helper(chosen.miner, "negatives.miner") if mines else None,
         rescorer=helper(chosen.rescore, "negatives.rescore") if mines and chosen.rescore else None,
-        corpus=_corpus(sentence, mapped["train"], found, store) if mines else None,
+        corpus=_corpus(sentence, look.mapped["train"], found, store) if mines else None,
         searched=found,
         seed=sentence.seed,
         teacher=teacher_plan(sentence, defaults.base)
-        if evaluator.asks_teacher or any(step.asks_teacher for step in steps)
+        if look.judge.asks_teacher or any(step.asks_teacher for step in steps)
         else None,
     )  # fmt: skip
 
@@ -197,14 +173,17 @@ def _modifier(choice: Modifier, name: str, blueprint: Blueprint) -> ModifierPlan
     )
 
 
-def _training(sentence: Sentence, defaults: Defaults, loss: LossPlan, rows: int) -> TrainingPlan:
-    chosen = sentence.training
-    batch, epochs = defaults.batch_size, defaults.epochs
-    steps = max(1, math.ceil(math.ceil(rows / batch) / chosen.gradient_accumulation * epochs))
+def _training(sentence: Sentence, defaults: Defaults, loss: LossPlan, rows: Sequence[int]) -> TrainingPlan:
+    chosen, sampling = sentence.training, sentence.dataset.sampling
+    batch, epochs, most = defaults.batch_size, defaults.epochs, chosen.max_steps
+    if chosen.trial and most and len(rows) > 1:
+        # A trial that met one of the losses only would say little.
+        sampling, most = "round_robin", most * len(rows)
+    steps = max(1, math.ceil(batches(rows, batch, sampling) / chosen.gradient_accumulation * epochs))
     return TrainingPlan(
-        learning_rate=defaults.learning_rate, batch_size=batch, epochs=epochs, max_steps=chosen.max_steps,
-        steps=min(steps, chosen.max_steps or steps), eval_steps=defaults.eval_steps, patience=defaults.patience,
+        learning_rate=defaults.learning_rate, batch_size=batch, epochs=epochs, max_steps=most,
+        steps=min(steps, most or steps), eval_steps=defaults.eval_steps, patience=defaults.patience,
         warmup=chosen.warmup, scheduler=chosen.scheduler, weight_decay=chosen.weight_decay,
         gradient_accumulation=chosen.gradient_accumulation, gradient_checkpointing=chosen.gradient_checkpointing,
-        sampler=loss.sampler, extra=chosen.extra,
+        sampler=loss.sampler, extra=chosen.extra, sampling=sampling,
     )  # fmt: skip

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol
 
-from stbench.config.sentence import Filled, ModelType, Sampler, Shape
+from stbench.config.sentence import Filled, ModelType, Sampler, Sampling, Shape
 from stbench.data.corpus import Corpus
 from stbench.data.mining import MiningSettings
 from stbench.data.roles import Mapped
@@ -79,6 +79,8 @@ class LossPlan:
     sampler: Sampler = "batch_sampler"
     guide: Base | None = None
     modifier: ModifierPlan | None = None
+    option: str = field(default="loss", compare=False)
+    """Where it is said: a part of a mixture may have one of its own."""
 
     @property
     def in_batch(self) -> bool:
@@ -158,6 +160,18 @@ class TrainingPlan:
     gradient_checkpointing: bool
     sampler: Sampler
     extra: Mapping[str, Any] = field(default_factory=dict)
+    sampling: Sampling = "proportional"
+    """How the batches of several data sets alternate."""
+
+
+@dataclass(frozen=True)
+class PartPlan:
+    """One data set of a mixture."""
+
+    name: str
+    data: DataPlan
+    loss: LossPlan
+    evaluator: EvaluatorPlan
 
 
 class Judging(Protocol):
@@ -201,6 +215,26 @@ class Plan:
     memory_bytes: int
     disk_bytes: int
     decisions: tuple[Decision, ...]
+    part: str = ""
+    """Name of the part of a mixture that decides; its data, loss and evaluator are those above."""
+    parts: tuple[PartPlan, ...] = ()
+    """All data sets of a mixture, in their order; empty for a single one."""
+
+    @property
+    def alone(self) -> tuple[Plan, ...]:
+        """The plan as it would be for each part alone, the deciding one first; of a single data set the plan itself."""
+        if not self.parts:
+            return (self,)
+        ordered = sorted(self.parts, key=lambda part: part.name != self.part)
+        return tuple(
+            replace(self, part=part.name, data=part.data, loss=part.loss, evaluator=part.evaluator, parts=())
+            for part in ordered
+        )
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """Where the rows come from, all parts of a mixture."""
+        return tuple(part.data.source for part in self.parts) or (self.data.source,)
 
     @property
     def modifier(self) -> ModifierPlan | None:

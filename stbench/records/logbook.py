@@ -40,24 +40,25 @@ def opened(
     folder: RunFolder,
     sentence: Sentence,
     plan: str,
-    source: Source,
+    sources: Sequence[Source],
     command: str,
     store: Store,
     weights: Sequence[Path] = (),
 ) -> Iterator[Logbook]:
     """Opens the records of a job and closes them the way it ended: finished, failed or interrupted.
 
-    `plan` is the plan in words, `source` what its rows come from: other rows under the same name start over. `weights` are
+    `plan` is the plan in words, `sources` what its rows come from: other rows under the same name start over. `weights` are
     files of models that may change under the same name.
     """
-    data = source.digest()
+    digests = [source.digest() for source in sources]
+    data = digests[0] if len(digests) == 1 else key_of(*digests)
     fresh = sentence.force or _is_new(folder, data)
     if fresh:
         folder.start_over()
     folder.set_state("running", pid=os.getpid(), resumed=not fresh, data=data)
     with to_file(folder.log):
         book = Logbook(folder, sentence, command, store)
-        book.write_opening(plan, [*source.inputs, *weights])
+        book.write_opening(plan, [*(file for source in sources for file in source.inputs), *weights])
         log.info("%s: %s", "started" if fresh else "resumed", command)
         try:
             yield book
@@ -119,12 +120,12 @@ class Logbook:
         }
         self.tracker.start(self.folder.name, _flat(meaning(self.sentence)), tags, resume=before)
 
-    def name_rows(self, source: str, split: str, rows: Dataset, context: str = "") -> None:
-        """Names the rows of a split to the tracker."""
+    def name_rows(self, source: str, split: str, rows: Dataset, context: str = "", part: str = "") -> None:
+        """Names the rows of a split to the tracker; `part` is that of a mixture."""
         if isinstance(self.tracker, NoTracker):
             return  # the digest reads every row
         digest = key_of([list(row.values()) for row in rows])
-        self.tracker.dataset(f"{Path(source).stem}-{split}", digest, len(rows), source, context or split)
+        self.tracker.dataset(f"{part or Path(source).stem}-{split}", digest, len(rows), source, context or split)
 
     def remember_tracking(self) -> None:
         """Keeps the tracker's id of this run as soon as it is known: whoever goes on with the run goes on with that."""

@@ -34,7 +34,7 @@ SHOWN = ("ndcg@10", "mrr@10", "map@100", "map", "accuracy@1", "recall@10")
 @contextmanager
 def recording(folder: RunFolder, sentence: Sentence, plan: Plan, command: str, store: Store) -> Iterator[Recording]:
     """Opens the records of a run and closes them the way the run ended: finished, failed or interrupted."""
-    with opened(folder, sentence, console.plan_text(plan), plan.data.source, command, store) as book:
+    with opened(folder, sentence, console.plan_text(plan), plan.sources, command, store) as book:
         yield Recording(book, plan)
 
 
@@ -70,8 +70,10 @@ class Recording:
 
     def data(self, splits: Splits) -> None:
         """Names the data sets to the tracker."""
-        for split, context in (("train", "train"), ("validation", "selection"), ("test", "test")):
-            self._book.name_rows(self._plan.data.source.name, split, getattr(splits, split), context)
+        for plan in self._plan.alone:
+            rows = splits.parts.get(plan.part, splits)
+            for split, context in (("train", "train"), ("validation", "selection"), ("test", "test")):
+                self._book.name_rows(plan.data.source.name, split, getattr(rows, split), context, plan.part)
 
     def step(self, entry: Mapping[str, Any], step: int) -> None:
         """One logged entry of the training."""
@@ -202,9 +204,13 @@ class Recording:
 
     def _ran(self, trained: Trained, splits: Splits) -> list[tuple[str, str]]:
         plan, training = self._plan, self._plan.training
+        losses = [part.loss.cls for part in plan.parts or plan.alone]
+        shapes = [f"{len(splits.parts[part.name].train):,} {part.name}: {part.data.shape}" for part in plan.parts] or [
+            plan.data.shape
+        ]
         return [
-            ("ran", f"{plan.blueprint.type}, {plan.blueprint.base.name}, {plan.loss.cls}"),
-            ("data", f"{trained.rows:,} training rows ({plan.data.shape}), {len(splits.test):,} test rows"),
+            ("ran", f"{plan.blueprint.type}, {plan.blueprint.base.name}, {' + '.join(dict.fromkeys(losses))}"),
+            ("data", f"{trained.rows:,} training rows ({', '.join(shapes)}), {len(splits.test):,} test rows"),
             (
                 "training",
                 f"{trained.last_step:,} steps of {training.batch_size}, learning rate {training.learning_rate:g},"

@@ -46,17 +46,19 @@ def check_extra(plan: Plan) -> list[Problem]:
 
 def _bad_values(plan: Plan) -> list[Problem]:
     try:
-        training_arguments(plan, Path("unused"), "", True, rows=1)
+        training_arguments(plan, Path("unused"), "", True, batches=1)
     except Refused as refusal:
         return [*refusal.problems]
     return []
 
 
-def training_arguments(plan: Plan, folder: Path, best_key: str, greater_is_better: bool, rows: int) -> Any:
+def training_arguments(plan: Plan, folder: Path, best_key: str, greater_is_better: bool, batches: int) -> Any:
     """Arguments for the trainer: evaluation and checkpoints on the same steps, weights in fp32, no reporting by itself.
 
-    `rows` is the number of training rows. Raises `Refused` when the library rejects a value of `training.extra`.
+    `batches` is how many an epoch has. Raises `Refused` when the library rejects a value of `training.extra`.
     """
+    from stbench.training.mixture import batch_sampler_of
+
     training = plan.training
     values: dict[str, Any] = {
         "output_dir": str(folder),
@@ -64,14 +66,15 @@ def training_arguments(plan: Plan, folder: Path, best_key: str, greater_is_bette
         "per_device_train_batch_size": training.batch_size,
         "per_device_eval_batch_size": training.batch_size,
         "num_train_epochs": training.epochs,
-        "max_steps": _max_steps(training, rows),
+        "max_steps": _max_steps(training, batches),
         # Of a single step the warm-up would be all, with a learning rate of 0.
-        "warmup_steps": training.warmup if _steps_of(training, rows) > 1 else 0,
+        "warmup_steps": training.warmup if _steps_of(training, batches) > 1 else 0,
         "lr_scheduler_type": training.scheduler,
         "weight_decay": training.weight_decay,
         "gradient_accumulation_steps": training.gradient_accumulation,
         "gradient_checkpointing": training.gradient_checkpointing,
-        "batch_sampler": training.sampler,
+        "batch_sampler": batch_sampler_of(plan),
+        "multi_dataset_batch_sampler": training.sampling,
         "eval_strategy": "steps",
         "eval_steps": _steps(training.eval_steps),
         "save_strategy": "steps",
@@ -99,18 +102,17 @@ def training_arguments(plan: Plan, folder: Path, best_key: str, greater_is_bette
         raise Refused(Problem(f"the library refuses the training arguments: {error}", names)) from error
 
 
-def _max_steps(training: TrainingPlan, rows: int) -> int:
+def _max_steps(training: TrainingPlan, batches: int) -> int:
     """Steps to end at early; -1 where the epochs end before: the library would go on beyond them."""
-    return training.max_steps if training.max_steps and training.max_steps < _epochs(training, rows) else -1
+    return training.max_steps if training.max_steps and training.max_steps < _epochs(training, batches) else -1
 
 
-def _steps_of(training: TrainingPlan, rows: int) -> int:
-    return min(training.max_steps or _epochs(training, rows), _epochs(training, rows))
+def _steps_of(training: TrainingPlan, batches: int) -> int:
+    return min(training.max_steps or _epochs(training, batches), _epochs(training, batches))
 
 
-def _epochs(training: TrainingPlan, rows: int) -> int:
+def _epochs(training: TrainingPlan, batches: int) -> int:
     """Steps until the epochs end."""
-    batches = math.ceil(rows / training.batch_size)
     return math.ceil(math.ceil(batches / training.gradient_accumulation) * training.epochs)
 
 

@@ -31,7 +31,7 @@ def check_arguments(plan: Plan) -> list[Problem]:
     """Arguments (`loss.arguments.*`, `modifier.arguments.*`) that nothing takes."""
     loss, modifier = plan.loss, plan.loss.modifier
     names = _parameters(plan, loss.cls) + (_parameters(plan, loss.wrapper) if loss.wrapper else [])
-    problems = list(_unknown(loss.cls, loss.arguments, names, "loss.arguments"))
+    problems = list(_unknown(loss.cls, loss.arguments, names, f"{loss.option}.arguments"))
     if modifier:
         names = _parameters(plan, modifier.cls)
         problems += _unknown(modifier.cls, modifier.arguments, names, "modifier.arguments")
@@ -57,10 +57,10 @@ def build_loss(plan: Plan, model: Any, train: Dataset) -> nn.Module:
     Raises `Refused` when the library does not accept an argument's value.
     """
     own, wrapping = _routed(plan)
-    filled = fill(plan, model, train)
-    loss = _made(plan, plan.loss.cls, model, {**filled, **own}, "loss.arguments")
+    filled, option = fill(plan, model, train), f"{plan.loss.option}.arguments"
+    loss = _made(plan, plan.loss.cls, model, {**filled, **own}, option)
     if plan.loss.wrapper:
-        loss = _made(plan, plan.loss.wrapper, model, {**_regularizers(plan.loss), **wrapping, "loss": loss}, "loss.arguments")  # fmt: skip
+        loss = _made(plan, plan.loss.wrapper, model, {**_regularizers(plan.loss), **wrapping, "loss": loss}, option)
     return _modified(plan, plan.loss.modifier, model, loss) if plan.loss.modifier else loss
 
 

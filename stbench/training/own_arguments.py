@@ -34,6 +34,7 @@ OWN = {
     "save_steps": "training.eval_steps=…",
     "lr_scheduler_type": "training.scheduler=…",
     "weight_decay": "training.weight_decay=…",
+    "multi_dataset_batch_sampler": "dataset.sampling=…",
 }
 """Arguments that stbench sets itself, and the option that sets each."""
 

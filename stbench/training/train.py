@@ -14,7 +14,7 @@ from stbench.plan.plan import Plan
 from stbench.training.moved import check_moved, fingerprints
 
 if TYPE_CHECKING:
-    from datasets import Dataset
+    from datasets import Dataset, DatasetDict
 
     from stbench.evaluation.recording import Recorder
 
@@ -47,13 +47,13 @@ def train(
     plan: Plan,
     model: Any,
     loss: Any,
-    rows: Dataset,
+    rows: Dataset | DatasetDict,
     evaluator: Recorder,
     best_key: str,
     folder: Path,
     watchers: Watchers,
 ) -> Trained:
-    """Train `model` in place and leave the weights of the best checkpoint in it.
+    """Train `model` in place and leave the weights of the best checkpoint in it; `rows` and `loss` by part of a mixture.
 
     Goes on from the newest complete checkpoint in `folder`. Raises `Interrupted` after a signal (a checkpoint has
     been written then) and `Failed` when the loss becomes NaN, another checkpoint than the best was loaded, or no weight
@@ -64,6 +64,7 @@ def train(
     from stbench.training.adapters import with_own_checkpoints
     from stbench.training.arguments import trainer_class, training_arguments
     from stbench.training.callbacks import Checksums, EvaluateAtEnd, Report, StopOnSignal, StopWhenNoBetter
+    from stbench.training.mixture import as_the_library_reads, batches_of
 
     start = time.perf_counter()
     stop = StopOnSignal()
@@ -82,8 +83,8 @@ def train(
     kind = trainer_class(plan) if plan.blueprint.adapter is None else with_own_checkpoints(trainer_class(plan))
     trainer = kind(
         model=model,
-        args=training_arguments(plan, folder, key, evaluator.greater_is_better, len(rows)),
-        train_dataset=_as_the_library_reads(rows),
+        args=training_arguments(plan, folder, key, evaluator.greater_is_better, batches_of(plan, rows)),
+        train_dataset=as_the_library_reads(rows),
         loss=loss,
         evaluator=evaluator,
         callbacks=callbacks,
@@ -100,16 +101,10 @@ def train(
         history=tuple(_entry(entry, key) for entry in trainer.state.log_history),
         best_step=_step_of(best) if best else None,
         last_step=trainer.state.global_step,
-        rows=len(rows),
+        rows=sum(map(len, rows.values())) if isinstance(rows, dict) else len(rows),
         seconds=time.perf_counter() - start,
         seconds_to_first_step=first_step[0] if first_step else 0.0,
     )
-
-
-def _as_the_library_reads(rows: Dataset) -> Dataset:
-    """The trainer takes `label`, `labels`, `score` and `scores` for the label, and every other column for an input."""
-    named = {"relevance": "labels", "margin": "label", "scores": "label", "embedding": "label"}
-    return rows.rename_columns({name: label for name, label in named.items() if name in rows.column_names})
 
 
 def newest_checkpoint(folder: Path) -> str | None:

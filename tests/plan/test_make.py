@@ -324,6 +324,7 @@ OWN = [
     for part, name in (("corpus", "corpus.jsonl"), ("queries", "queries.jsonl"), ("qrels", "qrels/test.tsv"))
 ]
 """A collection of the user's own."""
+MIXTURE = ("dataset=mixture", "dataset.parts.a.train={pair}", "dataset.parts.b.train={n_tuple}")
 CHANGES: dict[str, tuple[Any, ...]] = {
     # option: (value, what else has to be said for it to count …)
     "model.type": ("cross_encoder",),
@@ -360,6 +361,9 @@ CHANGES: dict[str, tuple[Any, ...]] = {
     "dataset.query": ("SELECT question, answer FROM pairs LIMIT 9", *SQL),
     "dataset.validation_query": ("SELECT question, answer FROM pairs LIMIT 9", *SQL),
     "dataset.test_query": ("SELECT question, answer FROM pairs LIMIT 9", *SQL),
+    "dataset.parts": ({"a": {"train": ["{triplet}"]}, "b": {"train": ["{pair}"]}}, *MIXTURE),
+    "dataset.sampling": ("round_robin", *MIXTURE),
+    "dataset.decides": ("b", *MIXTURE),
     "dataset.titles": (False, "dataset=beir", "dataset.path={smaller}"),
     "dataset.classes": (
         ["neutral", "entailment", "contradiction"],
@@ -496,6 +500,8 @@ def _with(tree: dict[str, Any], option: str, value: Any) -> dict[str, Any]:
 def _filled(value: Any, places: Mapping[str, str]) -> Any:
     if isinstance(value, list):
         return [_filled(item, places) for item in value]
+    if isinstance(value, dict) and "a" in value:
+        return {name: {"source": "files", "train": _filled(part["train"], places)} for name, part in value.items()}
     return value.format(**places) if isinstance(value, str) else value
 
 

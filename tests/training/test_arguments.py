@@ -30,6 +30,7 @@ REACHES: list[tuple[str, Any, str, Any]] = [
     ("gradient_checkpointing", True, "gradient_checkpointing", True),
     ("sampler", "no_duplicates", "batch_sampler", "no_duplicates"),
     ("sampler", "batch_sampler", "batch_sampler", "batch_sampler"),
+    ("sampling", "round_robin", "multi_dataset_batch_sampler", "round_robin"),
     ("eval_steps", 0.25, "eval_steps", 0.25),
     ("eval_steps", 50.0, "eval_steps", 50),
     ("eval_steps", 50.0, "save_steps", 50),
@@ -50,8 +51,8 @@ def changed(plan: Plan, **options: Any) -> Plan:
     return replace(plan, training=replace(plan.training, **options))
 
 
-def arguments(plan: Plan, rows: int = 1000, folder: Path = Path("checkpoints")) -> Any:
-    return training_arguments(plan, folder, "eval_test_score", True, rows)
+def arguments(plan: Plan, batches: int = 100, folder: Path = Path("checkpoints")) -> Any:
+    return training_arguments(plan, folder, "eval_test_score", True, batches)
 
 
 @pytest.mark.parametrize(("option", "value", "name", "expected"), REACHES)
@@ -73,9 +74,9 @@ def test_warmup_below_one_is_a_share_of_the_steps(plan: Plan, warmup: float, ste
 
 @pytest.mark.parametrize(("max_steps", "expected"), [(None, -1), (1, 1), (19, 19), (20, -1), (500, -1)])
 def test_max_steps_ends_training_early_and_never_prolongs_it(plan: Plan, max_steps: int | None, expected: int) -> None:
-    """100 rows in batches of 8 are 13 batches, 7 steps of two batches; three epochs of those are 21 steps, less one."""
+    """13 batches are 7 steps of two batches; three epochs of those are 21 steps, less one."""
     short = changed(plan, batch_size=8, gradient_accumulation=2, epochs=20 / 7, max_steps=max_steps)
-    assert arguments(short, rows=100).max_steps == expected
+    assert arguments(short, batches=13).max_steps == expected
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from stbench.config.sentence import Dataset as DatasetChoice
 from stbench.data.sources import disk, files, hub, sql
 from stbench.data.sources.lists import normalised
 from stbench.data.sources.source import Source
-from stbench.errors import Refused
+from stbench.errors import Problem, Refused
 
 
 def open_source(choice: DatasetChoice, store: Store, trains: bool = True) -> Source:
@@ -53,6 +53,12 @@ def collection(choice: DatasetChoice, store: Store) -> Source:
     )  # fmt: skip
 
 
+def several(_: DatasetChoice, store: Store) -> Source:
+    """Training looks at the parts of a mixture one by one; whatever else there is to do takes one data set."""
+    mend = "name one of its parts: dataset=files dataset.test=FILE, or dataset=NAME"
+    raise Refused(Problem("a mixture is there to train on, and this takes one data set", "dataset=mixture", mend))
+
+
 _OPENERS: dict[str, Callable[[DatasetChoice, Store], Source]] = {
     "python_docs": python_docs,
     "files": files.opened,
@@ -60,4 +66,5 @@ _OPENERS: dict[str, Callable[[DatasetChoice, Store], Source]] = {
     "disk": disk.opened,
     "sql": sql.opened,
     "hub": hub.opened,
+    "mixture": several,
 }
