@@ -62,8 +62,7 @@ def _missing(key: str) -> Problem:
         "base_model.run": "base_model.run=NAME, a folder in experiments",
     }
     prefix, plain = without_part(key)
-    other = f", or {prefix}use=NAME" if prefix and plain == "dataset.train" else ""
-    return Problem("this option needs a value", key, with_part(prefix, examples.get(plain, f"{plain}=…")) + other)
+    return Problem("this option needs a value", key, with_part(prefix, examples.get(plain, f"{plain}=…")))
 
 
 def _problem(error: dict[str, Any]) -> Problem:

@@ -174,6 +174,8 @@ def test_what_cannot_be_read_is_told_of_every_part(mixed: Mixing, data: Mapping[
     assert ["dataset.parts.pairs.roles.anchor" in problem.where for problem in found] == [True, False]
     assert found[0].mend == "did you mean dataset.parts.pairs.roles.anchor=question?"
     assert f"dataset.parts.scores.test={data['pair']}" in found[1].mend
+    (problem,) = refused(mixed, "dataset.parts.more={}")
+    assert problem.mend.startswith("dataset.parts.more.train=pairs.csv")
 
 
 @pytest.mark.parametrize(
