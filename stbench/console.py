@@ -15,6 +15,7 @@ from rich.table import Table
 from stbench.errors import Problem, Refused
 
 if TYPE_CHECKING:
+    from stbench.evaluation.sizes import Size
     from stbench.plan.plan import DataPlan, Judging
     from stbench.records.folder import Summary
 
@@ -182,6 +183,8 @@ def show_summary(summary: Summary) -> None:
     out = _console()
     _show_facts(out, summary.facts)
     out.print(_metrics(summary.metrics, summary.references))
+    if summary.sizes:
+        out.print(_sizes(summary.sizes))
     _show_places(out, summary.places)
     for overrides, reason in summary.advice:
         out.print(f"[cyan]try next [/] {escape(overrides)}  [dim]{escape(reason)}[/]", soft_wrap=True)
@@ -247,6 +250,19 @@ def _metrics(metrics: Mapping[str, tuple[float, float]], references: Mapping[str
         table.add_row(escape(name), f"{before:.4f}", f"{after:.4f}", f"{after - before:+.4f}")
     for name, value in references.items():
         table.add_row(f"[dim]{escape(name)}[/]", "", f"[dim]{value:.4f}[/]", "")
+    return table
+
+
+def _sizes(sizes: Sequence[Size]) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for name in ("dimensions", "layers", "baseline", "score", "bytes a document", "s for 1,000 texts", "parameters"):
+        table.add_column(name, justify="right", header_style="dim")
+    for one in sizes:
+        layers = "" if one.layers is None else str(one.layers)
+        table.add_row(
+            str(one.dim), layers, f"{one.baseline:.4f}", f"{one.score:.4f}", f"{one.bytes_per_document:,}",
+            f"{one.seconds_per_1000:.2f}", f"{one.parameters / 1e6:.1f} M",
+        )  # fmt: skip
     return table
 
 

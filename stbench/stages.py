@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ from stbench.verdict.judge import Verdict, judge, readable
 if TYPE_CHECKING:
     from stbench.data.splits import Splits
     from stbench.evaluation.recording import Recorder
+    from stbench.evaluation.sizes import Measured, Size
     from stbench.models.base import Base
     from stbench.models.miner import Miner, Rescorer
     from stbench.models.teacher import Teacher
@@ -146,6 +147,25 @@ class Stages:
             self._watching(advance, [one for name, one in evaluators.items() if name != "validation"]),
         ):
             return finals(self._plan, evaluators, self._model)
+
+    def sizes_before(self, splits: Splits, evaluators: Mapping[str, Recorder]) -> tuple[Measured, ...]:
+        """The untouched model at the sizes that the modifier trains."""
+        from stbench.evaluation.baseline import untouched_sizes
+
+        if self._plan.modifier is None:
+            return ()
+        with self._timed("sizes"), console.progress("scoring the untouched model at each size"):
+            return untouched_sizes(self._plan, splits, evaluators["test"], lambda: self._model, self._store)
+
+    def sizes(self, evaluators: Mapping[str, Recorder], before: Sequence[Measured]) -> tuple[Size, ...]:
+        """The trained model at each of these sizes, and what it costs."""
+        from stbench.evaluation.baseline import sizes_of
+        from stbench.evaluation.sizes import measured, paired
+
+        if not before:
+            return ()
+        with self._timed("sizes"), console.progress("scoring the best checkpoint at each size"):
+            return paired(before, measured(self._model, evaluators["test"], *sizes_of(self._plan)))
 
     def verdict(self, baseline: Mapping[str, Scores], final: Mapping[str, Scores], sentence: Sentence) -> Verdict:
         dims = active_dims(final["test"])

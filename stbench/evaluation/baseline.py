@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from stbench.cache import Store, key_of
@@ -10,6 +13,7 @@ from stbench.data.splits import Splits
 from stbench.evaluation.evaluate import cached, evaluate
 from stbench.evaluation.recording import Recorder
 from stbench.evaluation.scores import Scores
+from stbench.evaluation.sizes import Measured, measured
 from stbench.models.digest import weights_digest
 from stbench.plan.plan import EvaluatorPlan, Judging, Plan
 
@@ -46,6 +50,30 @@ def final(plan: Plan, evaluators: Mapping[str, Recorder], model: Any) -> dict[st
         for name, (split, evaluator) in judges(plan).items()
         if split == "test"
     }
+
+
+def untouched_sizes(
+    plan: Plan, splits: Splits, evaluator: Recorder, model: Callable[[], Any], store: Store
+) -> tuple[Measured, ...]:
+    """Scores of the untouched model at the sizes that the modifier trains, kept by content; none without a modifier."""
+    dims, layers = sizes_of(plan)
+    if not dims and not layers:
+        return ()
+
+    def build(folder: Path) -> None:
+        found = [asdict(one) for one in measured(model(), evaluator, dims, layers)]
+        (folder / "sizes.json").write_text(json.dumps(found), encoding="utf-8")
+
+    key = key_of(_key(plan, "test", plan.evaluator, _judged(splits, "test")), list(dims), list(layers))
+    kept = json.loads((store.product("sizes", key, build) / "sizes.json").read_text(encoding="utf-8"))
+    return tuple(Measured(**one) for one in kept)
+
+
+def sizes_of(plan: Plan) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Dimensions and numbers of layers to score; a teacher's vectors can only be compared with whole ones."""
+    if plan.modifier is None:
+        return (), ()
+    return () if plan.evaluator.kind == "mse" else plan.modifier.dims, plan.modifier.layers
 
 
 def _judged(splits: Splits, name: str) -> object:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from stbench.errors import Failed
@@ -27,6 +28,22 @@ def keep_layers(transformer: Any, keep: Sequence[int]) -> None:
         if isinstance(value, list) and len(value) == total and option != "architectures":
             setattr(config, option, [value[index] for index in keep])
     config.num_hidden_layers = len(keep)
+
+
+@contextmanager
+def first_layers(transformer: Any, count: int | None) -> Iterator[None]:
+    """A model of transformers with its first `count` layers alone, whole again afterwards; None: as it is."""
+    if transformer is None or count is None or count >= transformer.config.num_hidden_layers:
+        yield
+        return
+    name, stack = _stack(transformer, transformer.config.num_hidden_layers)
+    before = dict(vars(transformer.config))
+    keep_layers(transformer, range(count))
+    try:
+        yield
+    finally:
+        transformer.set_submodule(name, stack)
+        vars(transformer.config).update(before)
 
 
 def _stack(transformer: nn.Module, total: int) -> tuple[str, nn.ModuleList]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from stbench.evaluation.baseline import ALSO
 from stbench.evaluation.scores import Scores, is_reference
+from stbench.evaluation.sizes import Size
 from stbench.verdict.judge import judge, readable
 
 
@@ -34,6 +35,20 @@ class Beside:
             "metric": self.metric, "ci95": [self.low, self.high], "n": self.n,
             "metrics": {name: {"baseline": before, "final": after} for name, (before, after) in self.metrics.items()},
         }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Aside:
+    """What is told beside the verdict."""
+
+    also: tuple[Beside, ...] = ()
+    sizes: tuple[Size, ...] = ()
+    """The trained model cut to dimensions and layers."""
+
+    def metrics(self) -> dict[str, float]:
+        """For the tracker."""
+        also = {f"also.{one.evaluator}.{name}": after for one in self.also for name, (_, after) in one.metrics.items()}
+        return {**also, **{f"size.{one.name}": one.score for one in self.sizes}}
 
 
 def beside(

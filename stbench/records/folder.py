@@ -8,11 +8,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from filelock import FileLock, Timeout
 
 from stbench.errors import Problem, Refused
+
+if TYPE_CHECKING:
+    from stbench.evaluation.sizes import Size
 
 State = Literal["running", "finished", "failed", "interrupted"]
 EXPERIMENTS = Path("experiments")
@@ -32,6 +35,8 @@ class Summary:
     places: Mapping[str, str]
     advice: Sequence[tuple[str, str]] = ()
     settle: str = ""
+    sizes: Sequence[Size] = ()
+    """The model cut to fewer dimensions or layers."""
 
 
 @dataclass(frozen=True)

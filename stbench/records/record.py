@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +14,9 @@ from stbench.cache import Store
 from stbench.config.sentence import Sentence
 from stbench.data.splits import anchors_of, content_hash
 from stbench.evaluation.scores import Scores
+from stbench.evaluation.sizes import Size
 from stbench.plan.plan import Plan
-from stbench.records.beside import Beside, beside, paired_metrics
+from stbench.records.beside import Aside, beside, paired_metrics
 from stbench.records.folder import RunFolder, Summary
 from stbench.records.logbook import Logbook, environment, opened
 from stbench.records.report import MetricRow, Record, SampleRow, write
@@ -88,22 +90,24 @@ class Recording:
         trained: Trained,
         splits: Splits,
         truncated: float,
+        sizes: tuple[Size, ...] = (),
     ) -> Summary:
         """Writes everything, ends the tracking, adds the ledger line; `scores` are those of the trained model."""
         final = scores["test"]
         also = beside(baseline, scores, resamples=self._sentence.verdict.resamples, seed=self._sentence.seed)
+        aside = Aside(also, sizes)
         line = verdict_line(verdict, self._folder.name)
         metrics = paired_metrics(baseline["test"], final)
         # One step on a slice says that the sentence holds together, and nothing about what to try.
         found = [] if self._trial else advise(self._facts(verdict, trained, truncated))
         advice = [(item.overrides, item.reason) for item in found]
         costs = self._book.costs()
-        self._write_results(verdict, line, baseline, final, trained, metrics, also)
+        self._write_results(verdict, line, baseline, final, trained, metrics, aside)
         write(
-            self._report(verdict, line, baseline["test"], final, trained, splits, metrics, advice, costs, also),
+            self._report(verdict, line, baseline["test"], final, trained, splits, metrics, advice, costs, aside),
             self._folder.report,
         )
-        self._track_end(verdict, line, final, also)
+        self._track_end(verdict, line, final, aside)
         shutil.rmtree(self._folder.checkpoints, ignore_errors=True)
         self._book.add_to_ledger(ledger_cells(verdict))
         self._book.finished()
@@ -114,7 +118,7 @@ class Recording:
                 **{one.name: (one.baseline, one.final) for one in also},
             },
             references=final.references, places={"model": str(self._folder.model), **self._book.places()}, advice=advice,
-            settle="" if self._trial else verdict.settle,
+            settle="" if self._trial else verdict.settle, sizes=sizes,
         )  # fmt: skip
 
     def _facts(self, verdict: Verdict, trained: Trained, truncated: float) -> Facts:
@@ -139,7 +143,7 @@ class Recording:
         final: Scores,
         trained: Trained,
         metrics: Mapping[str, tuple[float, float]],
-        also: Sequence[Beside],
+        aside: Aside,
     ) -> None:
         folder = self._folder
         folder.write("verdict.json", {"line": line, **verdict.as_dict()})
@@ -147,7 +151,8 @@ class Recording:
             "metrics.json",
             {
                 "test": {name: {"baseline": before, "final": after} for name, (before, after) in metrics.items()},
-                "also": {one.evaluator: one.as_dict() for one in also},
+                "also": {one.evaluator: one.as_dict() for one in aside.also},
+                "sizes": [asdict(size) for size in aside.sizes],
                 "selection_baseline": baseline["validation"].score,
                 "references": final.references,
                 "best_step": trained.best_step,
@@ -170,24 +175,24 @@ class Recording:
         metrics: Mapping[str, tuple[float, float]],
         advice: list[tuple[str, str]],
         costs: list[tuple[str, str]],
-        also: Sequence[Beside],
+        aside: Aside,
     ) -> Record:
         return Record(
             run=self._folder.name, line=line, verdict=verdict.as_dict(), command=self._command,
             facts=self._ran(trained, splits),
             metrics=[MetricRow(name, before, after) for name, (before, after) in metrics.items()],
-            also=also, references=final.references, history=trained.history, best_step=trained.best_step,
-            samples=sample_rows(baseline, final, splits), advice=advice, plan=console.plan_text(self._plan),
+            also=aside.also, sizes=aside.sizes, references=final.references, history=trained.history,
+            best_step=trained.best_step, samples=sample_rows(baseline, final, splits), advice=advice,
+            plan=console.plan_text(self._plan),
             config=(self._folder.path / "config.yaml").read_text(encoding="utf-8"), environment=environment(),
             costs=[*costs, *((name, f"{value:.1f} s") for name, value in self.seconds.items())],
             files=["model", "metrics.json", "samples.parquet", "history.json", "config.yaml", "plan.txt"],
         )  # fmt: skip
 
-    def _track_end(self, verdict: Verdict, line: str, final: Scores, also: Sequence[Beside]) -> None:
+    def _track_end(self, verdict: Verdict, line: str, final: Scores, aside: Aside) -> None:
         plain = {"verdict.score": verdict.score, "verdict.baseline": verdict.baseline, "verdict.delta": verdict.delta}
         interval = {"verdict.ci95_low": verdict.low, "verdict.ci95_high": verdict.high, "verdict.p": verdict.p}
-        others = {f"also.{one.evaluator}.{name}": after for one in also for name, (_, after) in one.metrics.items()}
-        self._tracker.log({**plain, **interval, **final.metrics, **others}, 0)
+        self._tracker.log({**plain, **interval, **final.metrics, **aside.metrics()}, 0)
         self._folder.write("verdict.txt", line + "\n")
         for name in (
             "verdict.txt",

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from stbench.evaluation.sizes import Size
     from stbench.records.beside import Beside
 
 SHOWN_SAMPLES = 10
@@ -84,6 +85,8 @@ class Record:
     command: str
     facts: Sequence[tuple[str, str]] = ()
     metrics: Sequence[MetricRow] = ()
+    sizes: Sequence[Size] = ()
+    """The model cut to fewer dimensions or layers, largest first."""
     also: Sequence[Beside] = ()
     """What evaluators beside the deciding one say."""
     references: Mapping[str, float] = field(default_factory=dict)
@@ -281,7 +284,13 @@ def _charts(record: Record, changes: Sequence[Change]) -> list[Chart]:
     import matplotlib
 
     with matplotlib.rc_context(STYLE):
-        charts = (_loss_chart(record), _score_chart(record), _norm_chart(record), _gain_chart(changes))
+        charts = (
+            _loss_chart(record),
+            _score_chart(record),
+            _norm_chart(record),
+            _gain_chart(changes),
+            size_chart(record),
+        )
         return [chart for chart in charts if chart]
 
 
@@ -354,6 +363,36 @@ def _gain_chart(changes: Sequence[Change]) -> Chart | None:
     axes.locator_params(axis="y", integer=True)
     caption = f"{len(changes) - len(gains):,} of {len(changes):,} samples did not change."
     return Chart("Changes, sample by sample", drawn(figure, "gains"), caption)
+
+
+def size_chart(record: Record) -> Chart | None:
+    """Score against dimensions, a line for each number of layers; or against layers, where only these vary."""
+    dims = sorted({size.dim for size in record.sizes})
+    layers = sorted({size.layers for size in record.sizes if size.layers is not None}, reverse=True)
+    if len(record.sizes) < 2:
+        return None
+    by_layers = len(dims) == 1
+    figure, axes = canvas("transformer layers" if by_layers else "dimensions")
+    for count in [None] if by_layers or not layers else layers:
+        cut = sorted(
+            (size for size in record.sizes if count is None or size.layers == count),
+            key=lambda size: (size.layers or 0) if by_layers else size.dim,
+        )
+        places = [(size.layers or 0) if by_layers else size.dim for size in cut]
+        _line(axes, places, [size.baseline for size in cut], SIDE, "--")
+        _line(axes, places, [size.score for size in cut], MAIN)
+        if count is not None and len(layers) > 1:
+            axes.annotate(
+                f"{count} layers", (places[-1], cut[-1].score), textcoords="offset points", xytext=(0, 5), ha="right"
+            )
+    if by_layers:
+        axes.locator_params(axis="x", integer=True)
+    else:
+        axes.set_xscale("log", base=2)
+        axes.set_xticks(dims, [str(dim) for dim in dims])
+        axes.minorticks_off()
+    caption = f"{record.verdict['metric']} of the model cut to size; dashed: of the untouched model cut to size."
+    return Chart("Score by size", drawn(figure, "sizes"), caption)
 
 
 def _curve(record: Record, key: str, thin: bool = True) -> tuple[list[float], list[float]]:

@@ -16,6 +16,7 @@ from stbench.config.check import from_tree
 from stbench.data.splits import Splits, content_hash
 from stbench.errors import Failed, Interrupted
 from stbench.evaluation.scores import Scores
+from stbench.evaluation.sizes import Size
 from stbench.records import ledger
 from stbench.records import logbook as module
 from stbench.records.folder import RunFolder, Summary
@@ -124,6 +125,9 @@ HISTORY = ({"step": 1, "loss": 2.0}, {"step": 2, "score": 0.5}, {"step": 2, "los
 TRAINED = Trained(HISTORY, best_step=2, last_step=2, rows=N, seconds=1.0, seconds_to_first_step=0.5)
 
 
+SIZES = (Size(64, 6, 0.75, 0.25, 256, 1.5, 1000), Size(16, 6, 0.5, 0.25, 64, 1.5, 1000))
+
+
 def done(record: Recording, folder: RunFolder, **more: Any) -> Summary:
     """What the stages of a run do to its records."""
     record.start_tracking()
@@ -138,7 +142,7 @@ def done(record: Recording, folder: RunFolder, **more: Any) -> Summary:
     verdict = judge(baseline, final, resamples=200)
     before = {"validation": scores(0.3), "test": baseline, "also triplet": scores(0.5)}
     after = {"test": final, "also triplet": scores(0.4)}
-    return record.finish(verdict, before, after, TRAINED, splits(), 0.0)
+    return record.finish(verdict, before, after, TRAINED, splits(), 0.0, SIZES)
 
 
 def test_a_run_opens_with_everything_that_repeats_it(setting: Setting, data: Mapping[str, Path]) -> None:
@@ -206,6 +210,8 @@ def test_the_summary_shows_metrics_that_people_know_and_where_everything_is(sett
     kept = setting.folder.read("metrics.json")["also"]["triplet"]
     assert (kept["metric"], kept["n"]) == ("cosine_ndcg@10", N)
     assert kept["metrics"]["cosine_mrr@10"] == {"baseline": 0.25, "final": 0.2}
+    assert summary.sizes == SIZES
+    assert setting.folder.read("metrics.json")["sizes"][1]["score"] == 0.5
     assert "Also measured" in setting.folder.report.read_text(encoding="utf-8")
     assert summary.references == {"wordllama, not reranked": 0.4}
     assert summary.places["model"] == "experiments/a-run/model"

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from stbench.evaluation.sizes import Size
+from stbench.records.beside import Beside
 from stbench.records.report import MetricRow, Record, SampleRow, number, render, signed, write
 
 VOID = {"meta", "br"}
@@ -311,3 +313,23 @@ def test_numbers(value: float | str | None, text: str) -> None:
 )
 def test_signs(value: float | None, text: str) -> None:
     assert signed(value) == text
+
+
+def test_sizes_are_a_table_and_a_curve() -> None:
+    sizes = [Size(dim, layers, 0.5, 0.4, 4 * dim, 1.234, 1000) for layers in (6, 3) for dim in (64, 16)]
+    page = Page(render(record(sizes=sizes)))
+    assert "Sizes" in page.text
+    assert "Score by size" in page.text
+    assert "256" in page.text
+    assert "1.23" in page.text
+    assert "3 layers" in page.text
+    assert "Sizes" not in Page(render(record())).text
+    by_layers = Page(render(record(sizes=[Size(64, layers, 0.5, 0.4, 256, 1.0, 1000) for layers in (6, 3)])))
+    assert "transformer layers" in by_layers.text
+
+
+def test_other_evaluators_have_an_interval_and_no_verdict() -> None:
+    also = [Beside("triplet", "cosine_accuracy", 0.25, 0.375, 0.0625, 0.1875, 40, {})]
+    page = Page(render(record(also=also)))
+    assert "Also measured" in page.text
+    assert "triplet cosine_accuracy 0.2500 0.3750 +0.1250 +0.0625 … +0.1875 40" in page.text
