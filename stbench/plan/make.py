@@ -110,7 +110,9 @@ def _corpus(sentence: Sentence, train: Mapped, searched: Searched | None, store:
     said = sentence.negatives.corpus
     if said:
         return find_corpus(said, train.columns.get("positive"), store)
-    return corpus_of(searched.files, searched.pairs.documents) if searched and said is None else None
+    # A collection that only judges is another one than the data's.
+    own = searched is not None and "train" in searched.files.qrels
+    return corpus_of(searched.files, searched.pairs.documents) if searched and own and said is None else None
 
 
 def blueprint_of(

@@ -98,6 +98,14 @@ def test_the_content_of_its_files_is_part_of_the_data(own: list[str], folder: Pa
     assert planned(*own).data.source.digest() != plan.data.source.digest()
 
 
+def test_negatives_are_not_mined_from_a_collection_that_only_judges(
+    own: list[str], folder: Path, planned: Planner, plan_of: Planner, encoder: Path
+) -> None:
+    assert planned(*own, "loss=triplet").data.corpus is None
+    trained = plan_of("dataset=beir", f"dataset.path={folder}", f"base_model={encoder}", "loss=triplet").data.corpus
+    assert trained is not None
+
+
 def problems(planned: Planner, *words: str, **more: str) -> list[Problem]:
     with pytest.raises(Refused) as caught:
         planned(*words, **more)
