@@ -205,6 +205,8 @@ class LossForType(Group):
     """Gradients in mini-batches: large batches in little memory. Sparse: inside the cached SPLADE loss."""
     base: list[Literal["static", "encoder", "decoder"]] = ["static", "encoder", "decoder"]
     """Architectures of base models that it can train."""
+    suggests: Suggestions = Suggestions()
+    """Where the entry wants other values than the loss as a whole."""
 
 
 def _as_entries(value: object) -> object:
@@ -299,7 +301,8 @@ class Evaluator(Group):
         "auto", "retrieval", "reranking", "similarity", "correlation", "binary", "classes", "triplet", "translation",
         "mse", "paraphrase_mining", "distillation", "label_accuracy",
     ]  # fmt: skip
-    choose: dict[ModelType, dict[Shape, str]] = {}
+    choose: dict[ModelType, dict[Shape, Files]] = {}
+    """Of auto: names by the shape of the held-out rows; the first that these can be brought to."""
     shapes: list[Shape] = []
     metric: str | None = None
     """What decides; null: the one that the evaluator's file names."""

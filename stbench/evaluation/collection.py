@@ -18,6 +18,8 @@ def collection_of(rows: Dataset) -> Collection:
 
     A text that is judged twice for a query counts by its better grade, a query without any relevant text is left out.
     """
+    if "damaged" in rows.column_names:
+        rows = rows.rename_columns({"damaged": "anchor", "text": "positive"})
     if "text" in rows.column_names:
         return by_label(list(rows["text"]), list(rows["label"]))
     queries: dict[str, str] = {}

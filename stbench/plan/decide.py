@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any, Literal
 
-from stbench.config.sentence import Model, ModelType, Sentence, Shape
+from stbench.config.sentence import LossForType, Model, ModelType, Sentence, Shape, Suggestions
 from stbench.errors import Problem, Refused
 from stbench.models.base import Base
 from stbench.models.parts import default_pooling
@@ -40,9 +40,10 @@ USUAL_TOKENS = 512
 class Defaults:
     """Reads an option from the command line, else from what loss, base model, architecture and model type suggest."""
 
-    def __init__(self, sentence: Sentence, base: Base) -> None:
+    def __init__(self, sentence: Sentence, base: Base, loss: LossForType | None = None) -> None:
         self._sentence = sentence
         self.base = base
+        self._loss = loss.suggests if loss else Suggestions()
 
     def resolved(self, option: str) -> tuple[Any, str]:
         """(value, where it comes from).
@@ -59,6 +60,7 @@ class Defaults:
             (getattr(sentence.base_model.suggests, option), "suggested by the base model"),
             (self._for_new_head(option), "suggested by the model type: its head starts untrained"),
             (architecture.get(option), f"usual for a {self.base.architecture} model"),
+            (getattr(self._loss, option), "suggested by the loss for this model type and data"),
             (getattr(sentence.loss.suggests, option), "suggested by the loss"),
             (getattr(sentence.model.suggests, option), "suggested by the model type"),
         ):

@@ -21,6 +21,7 @@ ASKING = ("mse", "distillation")
 """Kinds that hold the model against its teacher, and so may ask it about held-out rows."""
 SAYS: dict[tuple[str, Shape], str] = {
     ("retrieval", "labeled_text"): "one half of the texts, chosen by content, searches the other for its own label",
+    ("retrieval", "damaged_text"): "each text is searched by a copy of itself with 60 % of its words deleted",
     ("reranking", "labeled_text"): "one half of the texts, chosen by content, ranks the other by its own label",
     ("label_accuracy", "labeled_text"): "a classifier on the frozen embeddings, fitted on other held-out texts",
     ("label_accuracy", "class_pair"): "a classifier on the frozen embeddings, fitted on other held-out pairs: "
@@ -78,16 +79,15 @@ def _auto(choice: Evaluator, held: _Held, trained: Sequence[Conversion]) -> str 
     known, shape = choice.choose.get(held.type, {}), held.shapes["test"]
     if shape == "class_pair" and trained and trained[0].source == shape and not trained[0].needs:
         shape = trained[0].target
-    name = known.get(shape)
-    return name if name and _steps(_said(name, choice), held.of_test()) is not None else None
+    names = known.get(shape, [])
+    return next((name for name in names if _steps(_said(name, choice), held.of_test()) is not None), None)
 
 
 def _none_reads(choice: Evaluator, held: _Held) -> Problem:
     read = [shape for shape in choice.choose.get(held.type, {}) if shape not in ("text", "embedded_text")]
-    teacher = "teacher=bi_encoder teacher.model=…, or " if held.shapes["test"] == "text" else ""
     return Problem(
         f"no evaluator of a {held.type} reads {held.shapes['test']} rows", "evaluator=auto",
-        f"{teacher}dataset.validation=FILE dataset.test=FILE with rows of shape {', '.join(read)}",
+        f"dataset.validation=FILE dataset.test=FILE with rows of shape {', '.join(read)}",
     )  # fmt: skip
 
 

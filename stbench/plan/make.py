@@ -46,7 +46,7 @@ def make_plan(sentence: Sentence, chosen: Mapping[str, str], run: str, store: St
         raise Refused(*found)
 
     lead = next(one for one in looks if one.said.decides)
-    defaults = Defaults(lead.sentence, base)
+    defaults = Defaults(lead.sentence, base, lead.loss)
     labels = len(lead.mapped["train"].classes) if lead.loss.num_labels == "classes" else lead.loss.num_labels
     blueprint = blueprint_of(lead.sentence, defaults, device.device, labels or 1, lead.loss.activation or "identity")
     parts = [_part(one, blueprint, chosen["modifier"], store) for one in looks]

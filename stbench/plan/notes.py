@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from stbench.models.blueprint import Blueprint
+from stbench.plan.helpers import same_weights
 from stbench.plan.plan import DataPlan, Decision, LossPlan, TrainingPlan
 
 Note = Callable[[Blueprint, DataPlan, LossPlan, TrainingPlan], Iterator[Decision]]
@@ -72,12 +73,24 @@ def lists_are_batches_of_pairs(
         )
 
 
+def teacher_is_another_model(
+    blueprint: Blueprint, data: DataPlan, loss: LossPlan, training: TrainingPlan
+) -> Iterator[Decision]:
+    """A model has nothing to learn from itself, unless the student is made of some of its layers."""
+    if data.teacher and blueprint.layers is None and same_weights(data.teacher.base, blueprint.base):
+        yield _note(
+            "student and teacher have the same weights, so there is little to learn",
+            "another teacher.model, or a smaller student: base_model.layers=[0,2,4]",
+        )
+
+
 NOTES: tuple[Note, ...] = (
     accumulation_adds_no_negatives,
     query_regularizer_is_the_larger,
     ramp_needs_steps,
     mega_batches_are_large,
     lists_are_batches_of_pairs,
+    teacher_is_another_model,
 )
 ENOUGH_FOR_RAMP = 300
 """Steps below which a SPLADE model stays dense (docs/decisions.md)."""

@@ -43,3 +43,10 @@ def test_half_of_the_labelled_texts_search_the_other_half() -> None:
 def test_a_text_whose_label_nobody_else_has_is_not_asked() -> None:
     found = by_label([f"text {i}" for i in range(9)], [*range(8), 0])
     assert len(found.queries) <= 1
+
+
+def test_texts_alone_are_searched_by_their_damaged_copies() -> None:
+    found = of(damaged=["text 0", "text 1"], text=["text number 0", "text number 1"])
+    answers = [{found.corpus[key] for key in found.relevant[query]} for query in found.queries]
+    assert answers == [{"text number 0"}, {"text number 1"}]
+    assert list(found.queries.values()) == ["text 0", "text 1"]

@@ -7,6 +7,7 @@ import pytest
 
 from stbench.errors import Refused
 from stbench.plan.decide import Defaults, head_is_trained, sparse_architecture
+from stbench.plan.rules import Draft
 
 STATIC = {"architecture": "static"}
 
@@ -142,3 +143,21 @@ def test_which_heads_come_with_the_weights(
     type_: Any, architecture: str | None, base: dict[str, Any], trained: bool, a_base: Callable[..., Any]
 ) -> None:
     assert head_is_trained(type_, architecture, a_base(**base)) is trained
+
+
+@pytest.mark.parametrize(
+    ("words", "base", "shape", "rate"),
+    [
+        (["teacher=bi_encoder"], {}, "text", 1e-4),
+        (["teacher=bi_encoder"], STATIC, "text", 3e-2),
+        (["teacher=cross_encoder"], {}, "pair", 2e-5),
+        (["teacher=cross_encoder", "model=cross_encoder"], {"trained_head": True}, "pair", 8e-6),
+        (["teacher=cross_encoder", "model=cross_encoder"], {}, "pair", 2e-4),
+    ],
+)
+def test_what_is_distilled_decides_the_learning_rate(
+    words: list[str], base: dict[str, Any], shape: Any, rate: float, say: Callable[..., Any], a_base: Callable[..., Any]
+) -> None:
+    said = say("base_model=bert", "loss=distillation", *words)
+    draft = Draft(said.sentence, said.chosen, a_base(**base), shape)
+    assert Defaults(said.sentence, draft.base, draft.loss).learning_rate == rate

@@ -62,23 +62,23 @@ def test_auto_finds_an_evaluator_or_says_which_rows_have_one(
     found, problems = judged(type_, shape)
     table = load("evaluator", "auto")["choose"][type_]
     if found is not None:
-        assert found.name == table[shape]
+        assert found.name in table[shape]
         assert found.cls == load("evaluator", found.name)["classes"][type_]
         return
-    assert shape == "text" or shape not in table
+    assert shape not in table
     (problem,) = problems
     assert all(known in table for known in problem.mend.partition("of shape ")[2].split(", "))
     alone = {
         "cross_encoder": {"text", "embedded_text"},
-        "multi_vector_encoder": {"text", "embedded_text", "scored_pair"},
+        "multi_vector_encoder": {"embedded_text", "scored_pair"},
     }
-    assert shape in alone.get(type_, {"text"})
+    assert shape in alone[type_]
 
 
 def test_the_table_names_evaluators_that_read_the_shape(judged: Callable[..., Any]) -> None:
     for type_, table in load("evaluator", "auto")["choose"].items():
-        for shape, name in table.items():
-            if shape != "text":
+        for shape, names in table.items():
+            for name in [names] if isinstance(names, str) else names[1:]:
                 found, _ = judged(type_, shape, f"evaluator={name}")
                 assert found is not None, (type_, shape, name)
 
@@ -102,9 +102,13 @@ def test_a_bare_text_is_judged_by_its_teacher(judged: Callable[..., Any]) -> Non
     found, _ = judged("sentence_transformer", "text", "teacher=bi_encoder", "teacher.model=minilm")
     assert (found.name, [step.name for step in found.steps["test"]]) == ("mse", ["embed"])
     assert found.asks_teacher
-    none, (problem,) = judged("sentence_transformer", "text")
-    assert none is None
-    assert problem.mend.startswith("teacher=bi_encoder")
+
+
+@pytest.mark.parametrize("type_", ["sentence_transformer", "sparse_encoder", "multi_vector_encoder"])
+def test_a_bare_text_without_a_teacher_is_searched_by_its_damaged_copy(type_: str, judged: Callable[..., Any]) -> None:
+    found, _ = judged(type_, "text")
+    assert (found.name, [step.name for step in found.steps["test"]]) == ("retrieval", ["damage"])
+    assert "words deleted" in found.says
 
 
 def test_a_teacher_is_asked_only_to_be_compared_with(judged: Callable[..., Any]) -> None:

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+from stbench.plan.notes import notes
 
 if TYPE_CHECKING:
     from stbench.plan.plan import Plan
@@ -48,3 +51,14 @@ def test_mega_batches_are_large(noted: Callable[..., list[str]]) -> None:
 def test_lists_say_what_to_lower_when_memory_runs_out(noted: Callable[..., list[str]]) -> None:
     (mend,) = noted("model=cross_encoder", "loss=listwise", shape="ranked_list")
     assert mend.startswith("when memory runs out: loss.arguments.mini_batch_size first")
+
+
+def test_a_teacher_is_another_model(
+    plan_of: Callable[..., Plan], encoder: Path, data: Mapping[str, Path], noted: Callable[..., list[str]]
+) -> None:
+    itself = ["loss=distillation", "teacher=bi_encoder", f"teacher.model={encoder}"]
+    (mend,) = noted(*itself)
+    assert mend.endswith("base_model.layers=[0,2,4]")
+    plan = plan_of("dataset=files", f"dataset.train={data['pair']}", f"base_model={encoder}", *itself)
+    pruned = replace(plan.blueprint, layers=(0,))
+    assert not list(notes(pruned, plan.data, plan.loss, plan.training))
