@@ -96,7 +96,8 @@ def train(
         raise Interrupted("stopped while training; the same command goes on from the last checkpoint")
     best = trainer.state.best_model_checkpoint
     _check_loaded(best, model)
-    check_moved(model, before, trainer.state.global_step)
+    if not _moved_later(best, folder):
+        check_moved(model, before, trainer.state.global_step)
     return Trained(
         history=tuple(_entry(entry, key) for entry in trainer.state.log_history),
         best_step=_step_of(best) if best else None,
@@ -129,6 +130,14 @@ def _check_loaded(best: str | None, model: Any) -> None:
 
     if best is not None and _text_of(Path(best) / CHECKSUM) != checksum(model):
         raise Failed(f"the weights in memory are not those of the best checkpoint ({best})")
+
+
+def _moved_later(best: str | None, folder: Path) -> bool:
+    """Whether weights went on from the best checkpoint, which may be one of the warm-up's first, with no step taken."""
+    from stbench.training.callbacks import CHECKSUM
+
+    last = newest_checkpoint(folder)
+    return best is not None and last is not None and _text_of(Path(best) / CHECKSUM) != _text_of(Path(last) / CHECKSUM)
 
 
 def _finite(key: str, on_log: Sequence[Callable[[dict[str, Any], int], None]]) -> Callable[[dict[str, Any], int], None]:

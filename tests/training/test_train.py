@@ -125,6 +125,14 @@ def test_of_equal_checkpoints_the_first_is_the_best(plan: Plan, tmp_path: Path) 
     assert Run(plan, tmp_path, Scripted({4: 0.5, 6: 0.5}))().best_step == 4
 
 
+def test_the_best_may_be_a_step_of_the_warm_up_that_moved_nothing(plan: Plan, tmp_path: Path) -> None:
+    slow = replace(plan, training=replace(plan.training, warmup=0.9, eval_steps=1.0))
+    run = Run(slow, tmp_path, Scripted({1: 0.9}))
+    before = checksum(run.model)
+    assert run().best_step == 1
+    assert checksum(run.model) == before
+
+
 def test_history_holds_losses_and_scores_by_step(plan: Plan, tmp_path: Path) -> None:
     steps: list[tuple[int, int]] = []
     entries: list[tuple[dict[str, Any], int]] = []
