@@ -52,6 +52,8 @@ def helpers_fit(draft: Draft) -> Iterator[Problem]:
     sentence = draft.sentence
     mines = any(step.mines for step in draft.steps or ())
     asks = any(step.asks_teacher for step in draft.steps or ())
+    if mines:
+        yield from _fits("bi_encoder", sentence.negatives.miner, "negatives.miner")
     if mines and sentence.negatives.rescore:
         yield from _fits("cross_encoder", sentence.negatives.rescore, "negatives.rescore")
     if asks and sentence.teacher.model:
@@ -91,13 +93,14 @@ def _labels(base: Base) -> int:
 
 def embeds(base: Base, kind: str, where: str) -> list[Problem]:
     """What keeps a model from giving texts embeddings of the kind that is learned."""
-    wanted = _TAUGHT[kind]
+    wanted, mend = _TAUGHT[kind], f"name {_CALLED[_TAUGHT[kind]]}"
+    teaches = where.startswith("teacher")
     if base.type == "cross_encoder" or (base.type is None and base.trained_head):
-        mend = "teacher=cross_encoder, or name a bi-encoder"
+        mend += ", or teacher=cross_encoder" if teaches else "; a cross-encoder rescores: negatives.rescore=…"
         return [Problem(f"{base.name} is a cross-encoder: it scores pairs and embeds nothing", where, mend)]
     if base.type not in (None, wanted):
-        other = "teacher=sparse_encoder" if base.type == "sparse_encoder" else "teacher=bi_encoder"
-        mend = f"name {_CALLED[wanted]}" + (f", or {other}" if base.type in _TAUGHT.values() else "")
+        other = next((name for name, type_ in _TAUGHT.items() if type_ == base.type), None)
+        mend += f", or teacher={other}" if teaches and other else ""
         return [Problem(f"{base.name} is {_CALLED[base.type]}", where, mend)]
     if kind == "sparse_encoder" and not (base.is_sparse("splade") or base.mlm_head):
         mend = "name a SPLADE model, or another with a masked-LM head"

@@ -143,3 +143,13 @@ def test_a_model_that_there_is_not_is_refused_by_the_option_that_names_it(
 
 def test_models_that_are_not_asked_are_not_looked_at(problems: Callable[..., Any]) -> None:
     assert not problems("loss=contrastive", "teacher=cross_encoder", "teacher.model={classes}")
+
+
+def test_what_mines_embeds_texts(problems: Callable[..., Any]) -> None:
+    for name in ("bi_encoder", "plain"):
+        assert not problems("negatives=mined", f"negatives.miner={{{name}}}")
+    for name in ("reranker", "splade", "colbert"):
+        (problem,) = problems("negatives=mined", f"negatives.miner={{{name}}}")
+        assert problem.where.startswith("negatives.miner=")
+        assert problem.mend.startswith("name a bi-encoder")
+        assert "teacher" not in problem.mend
