@@ -74,7 +74,7 @@ class Stages:
     def evaluators(self, splits: Splits) -> dict[str, Recorder]:
         from stbench.config.mixture import telling
         from stbench.evaluation.build import build_evaluator
-        from stbench.evaluation.mixture import judges_of
+        from stbench.evaluation.mixture import judges_of, prompts_of_judge
 
         found = {}
         with self._timed("evaluators"), console.progress("preparing evaluation") as advance:
@@ -87,6 +87,7 @@ class Stages:
                         self._miner_of(one.evaluator.retriever), self._store, rows.collections.get(one.split),
                         self._teacher,
                     )  # fmt: skip
+                found[one.name].prompts = prompts_of_judge(one, self._plan)
         return found
 
     def baseline(self, splits: Splits, evaluators: Mapping[str, Recorder]) -> dict[str, Scores]:

@@ -42,7 +42,7 @@ def without_part(option: str) -> tuple[str, str]:
     if found is None:
         return "", option
     rest = option[found.end() :]
-    return found[0], rest if rest.startswith("loss.") else f"dataset.{rest}"
+    return found[0], rest if rest.startswith(("loss.", "prompts.")) else f"dataset.{rest}"
 
 
 def with_part(prefix: str, option: str) -> str:

@@ -30,8 +30,10 @@ from stbench.errors import Problem, Refused
 
 OPEN = ("loss.arguments.", "modifier.arguments.", "training.extra.", "dataset.parts.")
 """Options under these prefixes have no fixed names: they are the library's own, or those of parts with names of their own."""
-VERBATIM = re.compile(r"dataset\.(.+\.)?(connection|query|validation_query|test_query)")
-"""Options whose value is taken as it stands: SQL is full of what Hydra's grammar would read as its own."""
+VERBATIM = re.compile(
+    r"dataset\.(.+\.)?(connection|query|validation_query|test_query)|(.+\.)?prompts\.(query|document|text)"
+)
+"""Options whose value is taken as it stands: SQL is full of what Hydra's grammar would read as its own, prompts end in a blank."""
 FILE_ONLY = ("summary", "suggests", "new_head")
 """What only the files of a group say: on the command line the option itself can be said."""
 

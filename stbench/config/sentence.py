@@ -53,6 +53,27 @@ class Suggestions(Group):
     eval_steps: float | None = Field(default=None, gt=0)
 
 
+class PromptTexts(Group):
+    """What stands before texts; null: nothing is said."""
+
+    query: str | None = None
+    document: str | None = None
+    text: str | None = None
+    """Before texts that are compared with their like, and before the pairs of a cross-encoder."""
+
+
+class PromptsChoice(PromptTexts):
+    summary: str = ""
+    include: bool = True
+    """Whether the tokens of a prompt are pooled with those of its text."""
+
+
+class BaseSuggestions(Suggestions):
+    """A base model also knows with which prompts it was trained."""
+
+    prompts: PromptTexts = PromptTexts()
+
+
 class LossSuggestions(Suggestions):
     """A loss also knows how many negatives it wants where they are mined."""
 
@@ -110,7 +131,7 @@ class BaseModelChoice(Group):
     """Size to which a new dense layer brings the vectors."""
     layers: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] | None = None
     """Transformer layers that are kept, counted from 0; null: all."""
-    suggests: Suggestions = Suggestions()
+    suggests: BaseSuggestions = BaseSuggestions()
 
 
 class Adapter(Group):
@@ -251,6 +272,8 @@ class Part(Dataset):
     """A choice of the group dataset, whose options those said here change."""
     loss: PartLoss | None = None
     """null: that of the sentence."""
+    prompts: PromptTexts | None = None
+    """null: those of the sentence."""
     evaluator: str | None = None
     """A choice of the group evaluator; null: that of the sentence for the part that decides, for others by the shape of their rows."""
 
@@ -420,6 +443,7 @@ class Sentence(Group):
     model: Model
     base_model: BaseModelChoice
     adapter: Adapter
+    prompts: PromptsChoice
     dataset: Mixture
     loss: Loss
     modifier: Modifier

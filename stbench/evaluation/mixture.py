@@ -12,7 +12,9 @@ from stbench.evaluation.baseline import ALSO, judges, untouched
 from stbench.evaluation.evaluate import evaluate
 from stbench.evaluation.recording import Recorder
 from stbench.evaluation.scores import Scores
+from stbench.models.prompts import Prompts
 from stbench.plan.plan import EvaluatorPlan, Plan
+from stbench.plan.prompts import brought
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,14 @@ def judges_of(plan: Plan) -> list[Judge]:
 
 def _others(plan: Plan) -> list[Judge]:
     return [Judge(f"{ALSO}{one.part}.{one.evaluator.name}", one, "test", one.evaluator) for one in plan.alone[1:]]
+
+
+def prompts_of_judge(judge: Judge, plan: Plan) -> Prompts | None:
+    """Prompts of its part of a mixture, "" where it has none; None where the model's own are all there are."""
+    if not plan.parts:
+        return None
+    blueprint = judge.plan.blueprint
+    return blueprint.prompts.over(brought(blueprint.type, blueprint.base)).over(Prompts("", "", ""))
 
 
 def baselines(

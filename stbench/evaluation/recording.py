@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from stbench.errors import Failed
+from stbench.models.prompts import Prompts, prompted
 from stbench.plan.hardware import Mode
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ class Recorder(Protocol):
     deciding: str
     """Name of the metric that decides, as the sentence says it."""
     autocast_mode: Mode
+    prompts: Prompts | None
+    """Those of its part of a mixture; None: the model's."""
     batch_size: int
     work: int
     collection: Collection | None
@@ -66,13 +69,15 @@ def recording(base: type[BaseEvaluator]) -> type[Any]:
         deciding: str = ""
         # Not "precision": the library's similarity evaluator has an attribute of that name.
         autocast_mode: Mode = "fp32"
+        prompts: Prompts | None = None
         work: int = 0
         collection: Collection | None = None
         references: dict[str, float]
 
         def __call__(self, model: Any, *args: Any, **kwargs: Any) -> dict[str, float]:
             self.outcomes = {}
-            with autocast(self.autocast_mode, model.device.type):
+            own = prompted(model, self.prompts) if self.prompts is not None else nullcontext()
+            with autocast(self.autocast_mode, model.device.type), own:
                 seen = self.watched(model)
                 metrics: dict[str, float] = super().__call__(seen, *args, **kwargs)
                 self.kept(seen, metrics)

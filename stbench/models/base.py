@@ -16,6 +16,7 @@ from stbench.config.sentence import ModelType
 from stbench.config.suggest import closest
 from stbench.errors import Problem, Refused
 from stbench.hub import kept, reachable
+from stbench.models.prompts import Prompts, from_config
 
 Architecture = Literal["static", "encoder", "decoder"]
 
@@ -71,6 +72,8 @@ class Base:
     """The model type it was saved as; None for a plain transformer."""
     projected: int | None = None
     """Size of its vectors where a dense module follows the transformer."""
+    prompts: Prompts = field(default_factory=Prompts)
+    """Those that its folder brings."""
     tensors: Mapping[str, tuple[int, ...]] = field(default_factory=dict, repr=False, compare=False)
     """Shape of each tensor by its name; empty where no header could be read."""
 
@@ -268,6 +271,7 @@ def _described(
         attention_heads=int(config.get("num_attention_heads") or config.get("n_heads") or 0),
         type="multi_vector_encoder" if colbert else _saved_as(modules, files["config_sentence_transformers.json"]),
         projected=tensors["linear.weight"][1][0] if colbert and "linear.weight" in tensors else next(reversed(dense), None),
+        prompts=from_config(files["config_sentence_transformers.json"]),
         tensors={key: shape for key, (_, shape) in tensors.items()}, static="model2vec" if model2vec else None,
     )  # fmt: skip
 

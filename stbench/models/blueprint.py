@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from stbench.config.sentence import ModelType
 from stbench.models.base import Base, layer_of
+from stbench.models.prompts import NO_PROMPTS, Prompts
 
 TOKEN_DIMENSIONS = 128
 """Size of token vectors of a multi-vector encoder where nothing else is said; the library's own."""
@@ -50,6 +51,8 @@ class Blueprint:
     layers: tuple[int, ...] | None = None
     """Transformer layers that are kept, counted from 0; None: all."""
     adapter: AdapterChoice | None = None
+    prompts: Prompts = NO_PROMPTS
+    """Those that are put on the model; its own stay where nothing is said."""
 
     @property
     def num_layers(self) -> int:
@@ -92,4 +95,6 @@ class Blueprint:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, Prompts):
+        return value.identity()
     return list(value) if isinstance(value, tuple) else value

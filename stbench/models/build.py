@@ -21,6 +21,7 @@ from stbench.models.parts import (
     set_normalization,
     transformer,
 )
+from stbench.models.prompts import put_on
 from stbench.models.static import static_modules
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def build(blueprint: Blueprint, seed: int, store: Store | None = None) -> BaseMo
         set_normalization(model, blueprint.normalize)
     if blueprint.max_seq_length is not None and blueprint.base.architecture != "static":
         model.max_seq_length = blueprint.max_seq_length
+    put_on(model, blueprint.prompts)
     if blueprint.adapter is not None:
         add_adapter(model, blueprint, blueprint.adapter)
     return model

@@ -11,6 +11,7 @@ from stbench.config.sentence import BaseModelChoice
 from stbench.config.suggest import did_you_mean
 from stbench.errors import Problem, Refused
 from stbench.models.base import Base, locate
+from stbench.models.prompts import Prompts
 
 EXPERIMENTS = Path("experiments")
 _NEED_MORE = ("path", "from_run")
@@ -67,7 +68,7 @@ def _static(name: str, choice: BaseModelChoice) -> Base:
         source, name=f"{name} of {source.name}", architecture="static", modules=("StaticEmbedding",),
         type="sentence_transformer", static=choice.static, source=source, dimensions=dims, projected=None,
         parameters=source.vocabulary * dims, stored="F32", max_tokens=None, positions=None, layers=0, attention_heads=0,
-        mlm_head=False, trained_head=False, tensors={},
+        mlm_head=False, trained_head=False, tensors={}, prompts=Prompts(),
     )  # fmt: skip
 
 

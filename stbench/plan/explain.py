@@ -16,6 +16,7 @@ from stbench.plan.explain_model import explain_model
 from stbench.plan.mixture import explain_mixture
 from stbench.plan.notes import notes
 from stbench.plan.plan import DataPlan, Decision, LossPlan, ModifierPlan, PartPlan, TrainingPlan
+from stbench.plan.prompts import explain_prompts
 from stbench.plan.sizes import explain_conversions
 from stbench.plan.spoken import Spoken
 
@@ -36,7 +37,8 @@ def explain(
     for one, part in each:
         yield from _of(part, _data(one.chosen, part.data))
     yield from explain_model(blueprint, sum(part.data.heads["train"].count for part in parts))
-    for part in parts:
+    for one, part in each:
+        yield from _of(part, explain_prompts(one.sentence, part.prompts, blueprint.base, part.evaluator.kind))
         yield from _of(part, _loss(part.loss, blueprint))
     for one, part in each:
         yield from _of(part, explain_evaluator(one.chosen, part.evaluator, part.data, one.decides))

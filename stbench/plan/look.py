@@ -16,6 +16,7 @@ from stbench.models.choose import named_base
 from stbench.plan.evaluators import choose_evaluator
 from stbench.plan.own_collection import Held, judged_by_own_collection
 from stbench.plan.plan import EvaluatorPlan
+from stbench.plan.prompts import pooling_problems, prompt_problems
 from stbench.plan.references import with_references
 from stbench.plan.rules import Draft, targets_of
 from stbench.plan.spoken import Spoken
@@ -82,7 +83,9 @@ def _look(said: Spoken, base: Base, store: Store, alone: bool) -> Look:
     draft = asked if alone else relaxed(asked)
     evaluator, problems = choose_evaluator(draft.sentence, mapped, said.chosen["evaluator"], draft.steps or [])
     evaluator, more = with_references(evaluator, draft.sentence, source.collection is not None, named_base)
-    return Look(said, source, heads, mapped, asked, draft, evaluator, [*problems, *more])
+    unread = prompt_problems(sentence, said.chosen["prompts"], evaluator.kind) if evaluator else ()
+    pooled = pooling_problems(sentence, base)
+    return Look(said, source, heads, mapped, asked, draft, evaluator, [*problems, *more, *unread, *pooled])
 
 
 def _map(sentence: Sentence, heads: Mapping[str, Head], train_name: str) -> dict[str, Mapped]:

@@ -26,6 +26,7 @@ from stbench.plan.helpers import helper, teacher_plan
 from stbench.plan.look import Look, look
 from stbench.plan.mixture import batches, problems_of
 from stbench.plan.plan import DataPlan, LossPlan, ModifierPlan, PartPlan, Plan, TrainingPlan
+from stbench.plan.prompts import prompts_of
 from stbench.plan.rules import steps_to
 from stbench.plan.sizes import rows_after
 from stbench.plan.spoken import spoken
@@ -72,6 +73,7 @@ def _part(look: Look, blueprint: Blueprint, modifier: str, store: Store) -> Part
             _data(look, Defaults(sentence, blueprint.base), store),
             replace(_loss(sentence, look.loss, blueprint, modifier), option=look.said.loss_option),
             look.judge,
+            prompts_of(sentence, blueprint.base),
         )
 
 
@@ -126,6 +128,7 @@ def blueprint_of(
         architecture=sparse_architecture(sentence.model, base), embedding_dim=sentence.model.embedding_dim,
         normalize=choice.normalize, projection=choice.projection,
         layers=tuple(choice.layers) if choice.layers else None, adapter=_adapter(sentence.adapter),
+        prompts=prompts_of(sentence, base),
     )  # fmt: skip
 
 
@@ -164,9 +167,9 @@ def _modifier(choice: Modifier, name: str, blueprint: Blueprint) -> ModifierPlan
     if choice.cls is None:
         return None
     cuts = choice.cls.startswith("Matryoshka")
-    full = blueprint.base.dimensions
+    full = blueprint.dimensions
     dims = sorted({full, *choice.dims}, reverse=True) if choice.dims else [full >> power for power in range(4)]
-    layers = range(blueprint.base.layers, 0, -max(1, blueprint.base.layers // 4)) if choice.layers else ()
+    layers = range(blueprint.num_layers, 0, -max(1, blueprint.num_layers // 4)) if choice.layers else ()
     arguments: dict[str, Any] = {"matryoshka_dims": dims} if cuts else {}
     if choice.weights and cuts:
         arguments["matryoshka_weights"] = choice.weights

@@ -16,6 +16,7 @@ from stbench.data.sources import Head, Source
 from stbench.data.splits import Sizes
 from stbench.models.base import Base
 from stbench.models.blueprint import Blueprint
+from stbench.models.prompts import NO_PROMPTS, Prompts
 from stbench.plan.hardware import Mode
 
 
@@ -172,6 +173,7 @@ class PartPlan:
     data: DataPlan
     loss: LossPlan
     evaluator: EvaluatorPlan
+    prompts: Prompts = NO_PROMPTS
 
 
 class Judging(Protocol):
@@ -227,9 +229,12 @@ class Plan:
             return (self,)
         ordered = sorted(self.parts, key=lambda part: part.name != self.part)
         return tuple(
-            replace(self, part=part.name, data=part.data, loss=part.loss, evaluator=part.evaluator, parts=())
+            replace(
+                self, part=part.name, data=part.data, loss=part.loss, evaluator=part.evaluator, parts=(),
+                blueprint=replace(self.blueprint, prompts=part.prompts),
+            )
             for part in ordered
-        )
+        )  # fmt: skip
 
     @property
     def sources(self) -> tuple[Source, ...]:

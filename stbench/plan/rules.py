@@ -13,6 +13,7 @@ from stbench.config.sentence import Loss, LossForType, Regularizers, Sentence, S
 from stbench.data.shapes import MINER, TEACHERS, Conversion, Means, Must, path, reachable
 from stbench.errors import Problem
 from stbench.models.base import Base
+from stbench.models.blueprint import Blueprint
 from stbench.plan.decide import sparse_architecture
 from stbench.plan.model_rules import MODEL_RULES
 from stbench.training.own_arguments import said_twice
@@ -50,7 +51,8 @@ class Draft:
     @property
     def dimensions(self) -> int:
         """Of the vectors."""
-        return self.base.dimensions
+        base_model = self.sentence.base_model
+        return base_model.projection or Blueprint(self.sentence.model.type, self.base, "cpu").width
 
     @property
     def means(self) -> frozenset[Means]:

@@ -90,7 +90,14 @@ def _spoken(
     evaluator = sentence.evaluator
     if not decides or part.evaluator:
         evaluator = _evaluator(evaluator, names["evaluator"], decides)
-    alone = {"dataset": dataset, "loss": part.loss or sentence.loss, "evaluator": evaluator}
+    alone = {
+        "dataset": dataset,
+        "loss": part.loss or sentence.loss,
+        "evaluator": evaluator,
+        "prompts": sentence.prompts,
+    }
+    if part.prompts is not None:
+        alone["prompts"] = sentence.prompts.model_copy(update=part.prompts.model_dump(exclude_none=True))
     own = {"own_loss": part.loss is not None, "own_evaluator": part.evaluator is not None}
     return Spoken(name, sentence.model_copy(update=alone), names, **own, decides=decides)
 

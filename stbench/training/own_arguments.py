@@ -26,6 +26,7 @@ OWN = {
     "num_train_epochs": "training.epochs=…",
     "max_steps": "training.max_steps=…",
     "warmup_steps": "training.warmup=…",
+    "prompts": "prompts.query=… prompts.document=…",
     "warmup_ratio": "training.warmup=…",
     "batch_sampler": "loss=…: each loss has the sampler that it needs",
     "gradient_accumulation_steps": "training.gradient_accumulation=…",

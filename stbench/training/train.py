@@ -65,6 +65,7 @@ def train(
     from stbench.training.arguments import trainer_class, training_arguments
     from stbench.training.callbacks import Checksums, EvaluateAtEnd, Report, StopOnSignal, StopWhenNoBetter
     from stbench.training.mixture import as_the_library_reads, batches_of
+    from stbench.training.prompts import training_prompts
 
     start = time.perf_counter()
     stop = StopOnSignal()
@@ -80,10 +81,12 @@ def train(
         callbacks.append(StopWhenNoBetter(key, plan.training.patience, evaluator.greater_is_better))
     set_seed(plan.seed)
     before = fingerprints(model)
+    arguments = training_arguments(plan, folder, key, evaluator.greater_is_better, batches_of(plan, rows))
+    arguments.prompts = training_prompts(plan, model, rows)
     kind = trainer_class(plan) if plan.blueprint.adapter is None else with_own_checkpoints(trainer_class(plan))
     trainer = kind(
         model=model,
-        args=training_arguments(plan, folder, key, evaluator.greater_is_better, batches_of(plan, rows)),
+        args=arguments,
         train_dataset=as_the_library_reads(rows),
         loss=loss,
         evaluator=evaluator,
