@@ -21,7 +21,9 @@ _NOT_PART = {
 """Options that change what is shown or stored, but no number."""
 _READ: dict[str, Any] = {
     "evaluate": {
-        **dict.fromkeys(("job", "model", "base_model", "dataset", "evaluator", "precision", "hardware", "seed"), True),
+        **dict.fromkeys(
+            ("job", "model", "base_model", "dataset", "evaluator", "teacher", "precision", "hardware", "seed"), True
+        ),
         "negatives": {"miner"},
         "training": {"max_seq_length", "trial", "evaluation_rows", "evaluation_documents"},
         "verdict": {"min_effect", "resamples"},

@@ -43,8 +43,8 @@ def run(sentence: Sentence, chosen: Mapping[str, str], command: str, folder: Run
     with folder.held(), terminable():
         if is_done(folder, sentence):
             return finished(folder, sentence)
-        words, source = console.plan_text(plan), plan.data.source
-        with opened(folder, sentence, words, [source], command, store, weights(plan)) as book:
+        words, sources = console.plan_text(plan), [one.data.source for one in plan.every]
+        with opened(folder, sentence, words, sources, command, store, weights(plan)) as book:
             from stbench.records.evaluation import keep
 
             _load(plan, book)
@@ -73,13 +73,22 @@ def _load(plan: EvaluationPlan, book: Logbook) -> None:
 
 
 def _data(plan: EvaluationPlan, store: Store, book: Logbook) -> Splits:
+    """The judged rows of the data set that decides, with those of the other parts of a mixture in them."""
+    from stbench.config.mixture import telling
+
+    found: dict[str, Splits] = {}
     with book.timed("data"), console.progress("preparing data"):
-        splits = judged_rows(plan.data, plan.whole, store)
-    console.say(f"data: {len(splits.test):,} test rows ({book.seconds['data']:.1f} s)")
-    for what, number in splits.counts.items():
-        console.note(f"{number:,} {what}")
+        for one in plan.every:
+            with telling(one.part):
+                found[one.part] = judged_rows(one.data, one.rows.whole, store)
+    splits = found[plan.part]
+    number = ", ".join(f"{len(some.test):,} {name}".strip() for name, some in found.items())
+    console.say(f"data: {number} test rows ({book.seconds['data']:.1f} s)")
+    for name, some in found.items():
+        for what, count in some.counts.items():
+            console.note(f"{count:,} {what}" + (f" ({name})" if name else ""))
     book.name_rows(plan.data.source.name, "test", splits.test)
-    return splits
+    return replace(splits, parts=found if plan.others else {})
 
 
 def _judge(plan: EvaluationPlan, splits: Splits, sentence: Sentence, store: Store, book: Logbook) -> Evaluated:
@@ -107,14 +116,15 @@ def _judge(plan: EvaluationPlan, splits: Splits, sentence: Sentence, store: Stor
 
 def _scores(plan: EvaluationPlan, splits: Splits, store: Store, book: Logbook) -> dict[str, Scores]:
     """The outcome of every test row by each evaluator, kept by content as the baselines of training are."""
-    from stbench.evaluation.baseline import untouched
+    from stbench.evaluation.baseline import ALSO, untouched
     from stbench.evaluation.watch import counting
     from stbench.models.build import build
     from stbench.verdict.judge import readable
 
+    found: dict[str, Scores] = {}
     name = plan.blueprint.base.name
     with book.timed("evaluators"), console.progress("preparing evaluation"):
-        evaluators = _evaluators(plan, splits, store)
+        evaluators = [_evaluators(one, splits.parts.get(one.part, splits), store) for one in plan.every]
     with (
         book.timed(f"scoring {name}"),
         console.progress(f"scoring {name}") as advance,
@@ -124,29 +134,39 @@ def _scores(plan: EvaluationPlan, splits: Splits, store: Store, book: Logbook) -
         @cache
         def model() -> object:
             built = build(plan.blueprint, plan.seed, store)
-            work = sum(one.work for one in evaluators.values())
+            work = sum(one.work for some in evaluators for one in some.values())
             counted.enter_context(counting(lambda: built, work, advance))
             return built
 
-        found = untouched(plan, splits, evaluators, model, store)
+        for one, some in zip(plan.every, evaluators, strict=True):
+            scores = untouched(one, splits.parts.get(one.part, splits), some, model, store)
+            if one is plan:
+                found.update(scores)
+            else:
+                found[f"{ALSO}{one.part}.{one.evaluator.name}"] = scores["test"]
     test, seconds = found["test"], book.seconds[f"scoring {name}"]
     console.say(f"{name}: {readable(test.primary)} {test.score:.4f} ({seconds:.1f} s)")
     return found
 
 
 def _evaluators(plan: EvaluationPlan, splits: Splits, store: Store) -> dict[str, Recorder]:
+    from stbench.config.mixture import telling
     from stbench.evaluation.baseline import judges
     from stbench.evaluation.build import build_evaluator
     from stbench.models.miner import Miner
+    from stbench.models.teacher import Teacher
 
-    base = next((one.retriever for one in (plan.evaluator, *plan.evaluator.also) if one.retriever), None)
-    retriever = Miner(base, plan.device) if base else None
-    asked = splits.collections.get("test")
-    return {
-        name: build_evaluator(one, plan.blueprint.type, splits.test, "test", plan.precision, retriever, store, asked)
-        for name, (split, one) in judges(plan).items()
-        if split == "test"
-    }
+    teacher = Teacher(plan.data.teacher, plan.device) if plan.data.teacher else None
+    asked, found = splits.collections.get("test"), {}
+    for name, (split, one) in judges(plan).items():
+        if split != "test":
+            continue
+        retriever = Miner(one.retriever, plan.device) if one.retriever else None
+        with telling(plan.part):
+            found[name] = build_evaluator(
+                one, plan.blueprint.type, splits.test, "test", plan.precision, retriever, store, asked, teacher
+            )
+    return found
 
 
 _SIMILARITY = re.compile(r"(?:cosine|dot|euclidean|manhattan|maxsim|meanmaxsim)_|_(?:cosine|dot|euclidean|manhattan)\b")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from stbench.cache import Store
@@ -24,10 +24,12 @@ from stbench.plan.decide import Defaults
 from stbench.plan.estimate import evaluation_bytes
 from stbench.plan.evaluators import choose_evaluator
 from stbench.plan.hardware import Mode, choose_device, choose_precision
+from stbench.plan.helpers import teacher_plan
 from stbench.plan.make import blueprint_of
 from stbench.plan.model_rules import MODEL_RULES
 from stbench.plan.plan import DataPlan, Decision, EvaluatorPlan
 from stbench.plan.references import with_references
+from stbench.plan.spoken import Spoken, spoken
 
 AGAINST = "job.against"
 RULES: tuple[rules.Rule, ...] = (
@@ -47,14 +49,18 @@ class EvaluationPlan:
     run: str
     blueprint: Blueprint
     data: DataPlan
-    whole: bool
-    """Whether all rows of the test split are judged, or those that training holds out."""
+    rows: Judged
+    """Which rows are judged."""
     evaluator: EvaluatorPlan
     precision: Mode
     seed: int
     memory_bytes: int
     disk_bytes: int
     decisions: tuple[Decision, ...] = ()
+    part: str = ""
+    """Name of the part of a mixture; empty for a single data set."""
+    others: tuple[EvaluationPlan, ...] = ()
+    """The same for the other parts of a mixture, which are reported and never decide."""
     against: EvaluationPlan | None = None
     """The same for the model that this one is compared with."""
 
@@ -66,6 +72,11 @@ class EvaluationPlan:
     def device(self) -> str:
         return self.blueprint.device
 
+    @property
+    def every(self) -> tuple[EvaluationPlan, ...]:
+        """This and those of the other parts of a mixture."""
+        return (self, *self.others)
+
 
 def plan_evaluation(sentence: Sentence, chosen: Mapping[str, str], run: str, store: Store) -> EvaluationPlan:
     """The plan of `sentence`; reads model files and the head of the data, loads nothing heavy.
@@ -74,25 +85,79 @@ def plan_evaluation(sentence: Sentence, chosen: Mapping[str, str], run: str, sto
     """
     if wrong := versions.found_here():
         raise Refused(*wrong)
-    base = base_of(chosen["base_model"], sentence.base_model)
-    found = judged(sentence, store)
-    heads, mapped = read_heads(found, sentence)
-    data = _data(sentence, found, heads, mapped, store)
-    plan, problems = _planned(sentence, dict(chosen), base, data, run, found.whole)
-    problems += list(_gate(sentence))
-    against = None
-    if sentence.job.against is not None and not problems:
-        other, other_base = other_model(sentence.job.against, sentence, AGAINST)
-        names = {**chosen, "base_model": other_base.name, "model": other.model.type}
-        against, more = _planned(other, names, other_base, data, run, found.whole)
-        problems += [replace(problem, where=f"{AGAINST}={sentence.job.against}") for problem in more]
+    said = spoken(sentence, chosen)
+    plan, problems = _planned(said, base_of(chosen["base_model"], sentence.base_model), run, store)
+    problems += _gate(sentence)
     if problems or plan is None:
         raise Refused(*problems)
-    problems = list(_comparable(plan, against, sentence))
-    if problems:
+    if sentence.job.against is not None:
+        plan = replace(plan, against=_against(plan, said, sentence, store))
+    return replace(plan, decisions=tuple(explain_evaluation(plan, sentence, chosen)))
+
+
+def _against(plan: EvaluationPlan, said: Sequence[Spoken], sentence: Sentence, store: Store) -> EvaluationPlan:
+    """The same plan for the other model."""
+    other, base = other_model(str(sentence.job.against), sentence, AGAINST)
+    of_model = {"base_model": other.base_model, "model": other.model}
+    names = {"base_model": base.name, "model": other.model.type}
+    theirs = [
+        replace(one, sentence=one.sentence.model_copy(update=of_model), chosen={**one.chosen, **names}) for one in said
+    ]
+    found, problems = _planned(theirs, base, plan.run, store)
+    where = f"{AGAINST}={sentence.job.against}"
+    problems = [replace(problem, where=where) for problem in problems]
+    problems += [] if found is None else _comparable(plan, found, where)
+    if problems or found is None:
         raise Refused(*problems)
-    plan = replace(plan, against=against)
-    return replace(plan, decisions=tuple(explain_evaluation(plan, found, sentence, chosen)))
+    return found
+
+
+def _planned(said: Sequence[Spoken], base: Base, run: str, store: Store) -> tuple[EvaluationPlan | None, list[Problem]]:
+    """The plan for one model on each data set, that of the deciding one with the others in it; or what is wrong."""
+    plans: list[EvaluationPlan | None] = []
+    problems: list[Problem] = []
+    for one in said:
+        with one.telling():
+            plan, found = _on_one(one, base, run, store)
+        plans.append(plan)
+        problems += [problem for problem in map(one.told, found) if problem not in problems]
+    whole = [plan for plan in plans if plan is not None]
+    if problems or len(whole) < len(said):
+        return None, problems
+    lead = next(plan for plan, one in zip(whole, said, strict=True) if one.decides)
+    return replace(lead, others=tuple(plan for plan in whole if plan is not lead)), []
+
+
+def _on_one(said: Spoken, base: Base, run: str, store: Store) -> tuple[EvaluationPlan | None, list[Problem]]:
+    sentence = said.sentence
+    rows = judged(sentence, store)
+    heads, mapped = read_heads(rows, sentence)
+    data, classes_problem = _with_classes(sentence, base, _data(sentence, rows, heads, mapped, store))
+    tested, head = shape_of_test(data.mapped), head_of(base)
+    draft = rules.Draft(sentence, dict(said.chosen), base, tested.shape)
+    device, device_problem = choose_device(sentence.hardware)
+    precision, _, precision_problem = choose_precision(sentence.precision, device, base.architecture == "static")
+    evaluator, problems = choose_evaluator(sentence, {"train": tested, "test": tested}, said.chosen["evaluator"])
+    collected = data.source.collection is not None
+    evaluator, reference_problems = with_references(evaluator, sentence, collected, named_base)
+    problems = [
+        *(problem for rule in (*RULES, saved_as_said) for problem in rule(draft)),
+        *filter(None, (device_problem, precision_problem, classes_problem)),
+        *problems,
+        *reference_problems,
+    ]
+    if evaluator is None or problems:
+        return None, problems
+    labels = head.labels or (len(tested.classes) if evaluator.kind == "classes" else 1)
+    built = blueprint_of(sentence, Defaults(sentence, base), device.device, labels, head.activation)
+    blueprint = replace(built, adapter=None)  # a new one is only there to be trained
+    if evaluator.asks_teacher:
+        data = replace(data, teacher=teacher_plan(sentence, base))
+    texts = data.searched.pairs.documents if data.searched else sum(one.count for one in data.heads.values())
+    memory = evaluation_bytes(blueprint, evaluator.batch_size, texts, precision)
+    return EvaluationPlan(
+        run, blueprint, data, rows, evaluator, precision, sentence.seed, memory, _DISK, part=said.name
+    ), []  # fmt: skip
 
 
 def _data(
@@ -107,36 +172,6 @@ def _data(
         steps=(), shape=shape_of_test(mapped).shape, mining=None, miner=None,
         searched=searched(sentence, found.source, store), seed=sentence.seed,
     )  # fmt: skip
-
-
-def _planned(
-    sentence: Sentence, chosen: dict[str, str], base: Base, data: DataPlan, run: str, whole: bool
-) -> tuple[EvaluationPlan | None, list[Problem]]:
-    """The plan for one model, or what is wrong."""
-    head = head_of(base)
-    data, classes_problem = _with_classes(sentence, base, data)
-    tested = shape_of_test(data.mapped)
-    draft = rules.Draft(sentence, chosen, base, tested.shape)
-    device, device_problem = choose_device(sentence.hardware)
-    precision, _, precision_problem = choose_precision(sentence.precision, device, base.architecture == "static")
-    evaluator, problems = choose_evaluator(sentence, {"train": tested, "test": tested}, chosen["evaluator"])
-    collected = data.source.collection is not None
-    evaluator, reference_problems = with_references(evaluator, sentence, collected, named_base)
-    problems = [
-        *(problem for rule in (*RULES, saved_as_said) for problem in rule(draft)),
-        *filter(None, (device_problem, precision_problem, classes_problem)),
-        *problems,
-        *reference_problems,
-    ]
-    if evaluator is None or problems:
-        return None, problems
-    classes = len(tested.classes) if evaluator.kind == "classes" else 1
-    labels = head.labels or classes
-    built = blueprint_of(sentence, Defaults(sentence, base), device.device, labels, head.activation)
-    blueprint = replace(built, adapter=None)  # a new one is only there to be trained
-    rows = data.searched.pairs.documents if data.searched else sum(one.count for one in data.heads.values())
-    memory = evaluation_bytes(blueprint, evaluator.batch_size, rows, precision)
-    return EvaluationPlan(run, blueprint, data, whole, evaluator, precision, sentence.seed, memory, _DISK), []
 
 
 _DISK = 4 * 2**20
@@ -182,13 +217,13 @@ def _gate(sentence: Sentence) -> Iterator[Problem]:
         )  # fmt: skip
 
 
-def _comparable(plan: EvaluationPlan, against: EvaluationPlan | None, sentence: Sentence) -> Iterator[Problem]:
+def _comparable(plan: EvaluationPlan, against: EvaluationPlan, where: str) -> list[Problem]:
     """Two models are compared by one metric on the same samples."""
-    if against is None:
-        return
-    if (plan.evaluator.kind, plan.evaluator.metric) != (against.evaluator.kind, against.evaluator.metric):
-        yield Problem(
-            f"a {against.blueprint.type} is judged by {against.evaluator.name}: {against.evaluator.metric}, a"
-            f" {plan.blueprint.type} by {plan.evaluator.name}: {plan.evaluator.metric}",
-            f"{AGAINST}={sentence.job.against}", f"name a {plan.blueprint.type}, or an evaluator that judges both",
-        )  # fmt: skip
+    mine, other = plan.evaluator, against.evaluator
+    if (mine.kind, mine.metric) == (other.kind, other.metric):
+        return []
+    what = (
+        f"a {against.blueprint.type} is judged by {other.name}: {other.metric}, a {plan.blueprint.type} by"
+        f" {mine.name}: {mine.metric}"
+    )
+    return [Problem(what, where, f"name a {plan.blueprint.type}, or an evaluator that judges both")]

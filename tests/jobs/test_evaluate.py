@@ -157,6 +157,30 @@ def test_other_evaluators_are_reported_beside_it(
     assert "binary: cosine_ap" in out
 
 
+def test_the_parts_of_a_mixture_are_judged_each_by_its_own(
+    command: Command, words: list[str], data: Mapping[str, Path], tiny: Tiny
+) -> None:
+    parts = f"{{sts: {{test: {data['scored_pair']}}}, docs: {{test: {data['pair']}}}}}"
+    own = [word for word in words if not word.startswith("dataset")] + ["dataset=mixture", f"dataset.parts={parts}"]
+    code, out, err = command(*own, f"job.against={tiny.pooled}")
+    assert code == 0, err
+    assert "metric=spearman_cosine" in out.splitlines()[-1]
+    assert "docs.retrieval: cosine_ndcg@10" in out
+    kept = json.loads((run_of(out.splitlines()[-1]) / "metrics.json").read_text())
+    assert set(kept["also"]) == {"docs.retrieval"}
+
+
+def test_a_teacher_can_be_what_the_model_is_held_against(
+    command: Command, words: list[str], data: Mapping[str, Path], tiny: Tiny
+) -> None:
+    own = [f"dataset.test={data['text']}", "teacher=bi_encoder", f"teacher.model={tiny.pooled}"]
+    code, out, err = command(*words, *own)
+    assert code == 0, err
+    assert "metric=negative_mse" in out.splitlines()[-1]
+    same = command(*words, *own, f"base_model.path={tiny.pooled}")[1]
+    assert "SCORE: -0.0000" in same or "SCORE: 0.0000" in same
+
+
 def test_bm25_stands_beside_a_retrieval(command: Command, words: list[str]) -> None:
     _, out, _ = command(*words)
     references = json.loads((run_of(out.splitlines()[-1]) / "metrics.json").read_text())["references"]

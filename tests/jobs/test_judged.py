@@ -33,19 +33,19 @@ def planned(say: Callable[..., Any], store: Store) -> Planner:
 
 
 def rows(plan: Any, store: Store) -> list[str]:
-    splits = judged_rows(plan.data, plan.whole, store)
+    splits = judged_rows(plan.data, plan.rows.whole, store)
     return list(splits.test["anchor"])
 
 
 def test_a_test_file_alone_is_judged_as_a_whole(planned: Planner, data: Mapping[str, Path], store: Store) -> None:
     plan = planned("dataset=files", f"dataset.test={data['pair']}")
-    assert plan.whole
+    assert plan.rows.whole
     assert len(rows(plan, store)) == 40
 
 
 def test_so_is_a_validation_file_alone(planned: Planner, data: Mapping[str, Path], store: Store) -> None:
     plan = planned("dataset=files", f"dataset.validation={data['pair']}")
-    assert plan.whole
+    assert plan.rows.whole
     assert len(rows(plan, store)) == 40
 
 
@@ -63,7 +63,7 @@ def test_without_a_test_file_the_rows_are_those_that_training_holds_out(
     plan = planned(*words)
     said = say(*words)
     trained = prepare(make_plan(said.sentence, said.chosen, "run", store).data, store, None)
-    assert not plan.whole
+    assert not plan.rows.whole
     assert rows(plan, store) == list(trained.test["anchor"])
     assert not set(rows(plan, store)) & set(trained.train["anchor"])
 
@@ -80,8 +80,8 @@ def test_training_rows_tell_the_classes(
 
 def test_a_lone_test_file_of_a_collection_keeps_all_its_queries(planned: Planner, tmp_path: Path, store: Store) -> None:
     plan = planned("dataset=beir", f"dataset.path={write_collection(tmp_path / 'beir', test=range(10))}")
-    splits = judged_rows(plan.data, plan.whole, store)
-    assert (plan.whole, len(splits.collections["test"].queries), len(splits.collections["test"].corpus)) == (
+    splits = judged_rows(plan.data, plan.rows.whole, store)
+    assert (plan.rows.whole, len(splits.collections["test"].queries), len(splits.collections["test"].corpus)) == (
         True,
         10,
         20,
@@ -92,8 +92,8 @@ def test_a_lone_test_file_of_a_collection_keeps_all_its_queries(planned: Planner
 def test_test_judgements_are_judged_alone(planned: Planner, tmp_path: Path, store: Store) -> None:
     folder = write_collection(tmp_path / "beir", train=range(6), test=range(6, 10))
     plan = planned("dataset=beir", f"dataset.path={folder}")
-    assert plan.whole
-    assert len(judged_rows(plan.data, plan.whole, store).collections["test"].queries) == 4
+    assert plan.rows.whole
+    assert len(judged_rows(plan.data, plan.rows.whole, store).collections["test"].queries) == 4
 
 
 def test_of_training_judgements_alone_only_what_training_holds_out(
@@ -101,8 +101,8 @@ def test_of_training_judgements_alone_only_what_training_holds_out(
 ) -> None:
     folder = write_collection(tmp_path / "beir", train=range(10))
     plan = planned("dataset=beir", f"dataset.path={folder}", "dataset.test_size=4")
-    assert not plan.whole
-    assert 2 <= len(judged_rows(plan.data, plan.whole, store).collections["test"].queries) <= 4
+    assert not plan.rows.whole
+    assert 2 <= len(judged_rows(plan.data, plan.rows.whole, store).collections["test"].queries) <= 4
 
 
 def test_a_split_of_a_folder_on_disk_may_be_the_only_one(planned: Planner, tmp_path: Path, store: Store) -> None:
@@ -133,7 +133,7 @@ def test_rows_without_anything_to_judge_are_refused(
     empty = write_csv(tmp_path / "empty.csv", ["question", "answer"], [["q", ""]])
     plan = planned("dataset=files", f"dataset.test={empty}")
     with pytest.raises(Refused, match="no test rows are left"):
-        judged_rows(plan.data, plan.whole, store)
+        judged_rows(plan.data, plan.rows.whole, store)
 
 
 def test_a_collection_of_the_evaluators_own_is_judged_whatever_data_was_said(
@@ -144,7 +144,7 @@ def test_a_collection_of_the_evaluators_own_is_judged_whatever_data_was_said(
     words = [f"evaluator.{part}={folder / name}" for part, name in files.items()]
     plan = planned("dataset=files", f"dataset.test={data['scored_pair']}", *words)
     assert plan.evaluator.name == "retrieval"
-    assert len(judged_rows(plan.data, plan.whole, store).collections["test"].queries) == 10
+    assert len(judged_rows(plan.data, plan.rows.whole, store).collections["test"].queries) == 10
     lines = {line.what: line.value for line in plan.decisions}
     assert lines["data"].startswith("own collection")
     assert "selection" not in next(line.why for line in plan.decisions if line.what == "collection")
