@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from stbench.config.sentence import BaseModelChoice
+from stbench.config.discovery import choices, load
+from stbench.config.sentence import BaseModelChoice, PromptsChoice
 from stbench.errors import Problem, Refused
 from stbench.models.choose import base_of, named_base
 
@@ -97,3 +98,21 @@ def test_distillation_without_its_packages_is_refused(encoder: Path, monkeypatch
 
 def test_a_source_that_there_is_not_is_refused() -> None:
     assert problem(lambda: static("random", "minlm")).mend == "did you mean base_model.from=minilm?"
+
+
+@pytest.mark.parametrize("name", sorted(choices()["base_model"]))
+def test_every_base_model_file_names_one_place(name: str) -> None:
+    choice = BaseModelChoice.model_validate(load("base_model", name))
+    assert choice.summary
+    places = [choice.hub or choice.package, choice.path, choice.run, choice.static]
+    assert sum(place is not None for place in places) == 1
+    assert choice.hub is None or choice.hub.count("/") == 1
+
+
+def test_families_with_prompts_name_them() -> None:
+    """What the group of prompts says of a family is what its base models suggest."""
+    for family, names in {"e5": ("e5", "e5_small", "e5_multilingual"), "bge": ("bge", "bge_small")}.items():
+        known = PromptsChoice.model_validate(load("prompts", family))
+        for name in names:
+            found = BaseModelChoice.model_validate(load("base_model", name)).suggests.prompts
+            assert (found.query, found.document, found.text) == (known.query, known.document, known.text)
