@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from stbench.cache import Store, key_of
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from stbench.plan.plan import TeacherPlan
 
 AT_A_TIME = 2000
-"""Texts whose embeddings are in memory at a time; those of a sparse teacher have as many numbers as it knows words."""
+"""Texts or pairs that are asked at a time; the embeddings of a sparse teacher have as many numbers as it knows words."""
 
 
 @dataclass
@@ -55,66 +55,67 @@ class Teacher:
 
     def _scores(self, pairs: Sequence[tuple[str, str]], store: Store) -> list[float]:
         """Raw scores (logits) of the pairs."""
-        import numpy as np
-
         asked = list(dict.fromkeys(pairs))
-
-        def build(folder: Path) -> None:
-            np.save(folder / "scores.npy", self._predict(asked))
-
-        key = key_of("teacher-scores", self.digest, [list(pair) for pair in asked])
-        scores = np.load(store.product("teacher-scores", key, build) / "scores.npy").tolist()
+        scores = _values(self._answers("teacher-scores", asked, store)).ravel().tolist()
         by_pair = dict(zip(asked, scores, strict=True))
         return [by_pair[pair] for pair in pairs]
-
-    def _predict(self, pairs: list[tuple[str, str]]) -> NDArray[Any]:
-        from torch import nn
-
-        model = self._load()
-        with self.watch(model, len(pairs), f"asking {self.plan.base.name}"):
-            predicted: NDArray[Any] = model.predict(
-                pairs, batch_size=self.plan.batch_size, activation_fn=nn.Identity(), show_progress_bar=False
-            )
-        return predicted
 
     def _embeddings(self, texts: list[str], store: Store) -> Dataset:
         """Embeddings of the texts as rows, projected where the student's are smaller.
 
         The projection is that of the first texts asked, which are those to train on: held-out ones must meet the same.
         """
-        from datasets import Dataset
-
         asked = list(dict.fromkeys(texts))
-        place = {text: number for number, text in enumerate(asked)}
-
-        def build(folder: Path) -> None:
-            model = self._load()
-            with self.watch(model, len(asked), f"asking {self.plan.base.name}"):
-                _write(folder / "embeddings.arrow", self._embedded(model, asked))
-
-        key = key_of("teacher-embeddings", self.digest, self.plan.kind, asked)
-        found = Dataset.from_file(str(store.product("teacher-embeddings", key, build) / "embeddings.arrow"))
+        found = self._answers("teacher-embeddings", asked, store)
         kept = self._projected(found) if self.plan.dimensions else found
+        place = {text: number for number, text in enumerate(asked)}
         return kept if asked == texts else kept.select([place[text] for text in texts])
+
+    def _answers(self, kind: str, asked: list[Any], store: Store) -> Dataset:
+        """One row for each text or pair, on disk in parts: who is interrupted loses no more than one of them."""
+        from datasets import Dataset, concatenate_datasets
+
+        parts = []
+        for start in range(0, len(asked), AT_A_TIME):
+            some = asked[start : start + AT_A_TIME]
+            said = f"asking {self.plan.base.name}" + (f", {start:,} of {len(asked):,} done" if start else "")
+            key = key_of(kind, self.digest, self.plan.kind, some)
+            folder = store.product(kind, key, partial(self._ask, some, said))
+            parts.append(Dataset.from_file(str(folder / "answers.arrow")))
+        return concatenate_datasets(parts)
+
+    def _ask(self, some: list[Any], said: str, folder: Path) -> None:
+        model = self._load()
+        with self.watch(model, len(some), said):
+            answers = self._predict(model, some) if self.plan.kind == "cross_encoder" else self._encode(model, some)
+        _write(_table(answers), folder / "answers.arrow")
+
+    def _predict(self, model: Any, pairs: list[tuple[str, str]]) -> NDArray[Any]:
+        """Shape (pairs, 1)."""
+        from torch import nn
+
+        identity = nn.Identity()
+        found: NDArray[Any] = model.predict(
+            pairs, batch_size=self.plan.batch_size, activation_fn=identity, show_progress_bar=False
+        )
+        return found[:, None]
+
+    def _encode(self, model: Any, texts: list[str]) -> NDArray[Any]:
+        """Shape (texts, dimensions)."""
+        import numpy as np
+
+        found = model.encode(texts, batch_size=self.plan.batch_size, show_progress_bar=False)
+        return np.asarray(found.to_dense().cpu() if self.plan.kind == "sparse_encoder" else found, np.float32)
 
     def _projected(self, rows: Dataset) -> Dataset:
         import numpy as np
         from datasets import Dataset
 
         assert self.plan.dimensions is not None
-        embeddings = np.asarray(rows.with_format("numpy")["embedding"][:], np.float32)
+        embeddings = _values(rows)
         self._components = self._components or _components(embeddings, self.plan.dimensions)
         found = self._components.transform(embeddings).astype(np.float32)
         return Dataset(_table(np.pad(found, ((0, 0), (0, self.plan.dimensions - found.shape[1])))))
-
-    def _embedded(self, model: Any, texts: list[str]) -> Iterator[NDArray[Any]]:
-        """Parts of shape (some texts, dimensions)."""
-        import numpy as np
-
-        for start in range(0, len(texts), AT_A_TIME):
-            some = texts[start : start + AT_A_TIME]
-            encoded = model.encode(some, batch_size=self.plan.batch_size, show_progress_bar=False)
-            yield np.asarray(encoded.to_dense().cpu() if self.plan.kind == "sparse_encoder" else encoded, np.float32)
 
     def _load(self) -> Any:
         if self._model is None:
@@ -146,7 +147,7 @@ def _with(rows: Dataset, name: str, values: list[Any]) -> Dataset:
 def _beside(rows: Dataset, embeddings: Dataset) -> Dataset:
     from datasets import concatenate_datasets
 
-    return concatenate_datasets([rows, embeddings], axis=1)
+    return concatenate_datasets([rows, embeddings.rename_column("answer", "embedding")], axis=1)
 
 
 def _sigmoid(score: float) -> float:
@@ -155,25 +156,27 @@ def _sigmoid(score: float) -> float:
     return 1 / (1 + math.exp(-score))
 
 
-def _write(file: Path, parts: Iterator[NDArray[Any]]) -> None:
-    """Rows of one column `embedding`, in the format that the library datasets maps into memory."""
+def _values(rows: Dataset) -> NDArray[Any]:
+    """Shape (rows, numbers of each)."""
+    import numpy as np
+
+    return np.asarray(rows.with_format("numpy")["answer"][:], np.float32)
+
+
+def _table(answers: NDArray[Any]) -> Any:
+    """One column `answer`, a list of numbers in each row."""
     import pyarrow
 
-    writer = None
-    with pyarrow.OSFile(str(file), "wb") as sink:
-        for part in parts:
-            table = _table(part)
-            writer = writer or pyarrow.ipc.new_stream(sink, table.schema)
-            writer.write_table(table)
-        if writer is not None:
-            writer.close()
+    flat = pyarrow.array(answers.ravel())
+    return pyarrow.table({"answer": pyarrow.FixedSizeListArray.from_arrays(flat, answers.shape[1])})
 
 
-def _table(embeddings: NDArray[Any]) -> Any:
+def _write(table: Any, file: Path) -> None:
+    """In the format that the library datasets maps into memory."""
     import pyarrow
 
-    flat = pyarrow.array(embeddings.ravel())
-    return pyarrow.table({"embedding": pyarrow.FixedSizeListArray.from_arrays(flat, embeddings.shape[1])})
+    with pyarrow.OSFile(str(file), "wb") as sink, pyarrow.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
 
 
 def _components(embeddings: NDArray[Any], dimensions: int) -> Any:

@@ -64,8 +64,9 @@ def _mining(data: DataPlan, rows: int) -> Iterator[Decision]:
     mining, corpus = data.mining, data.corpus
     assert mining is not None
     assert data.miner is not None
-    others = f" and {corpus.count:,} of {corpus.name}" if corpus else ""
-    work = f"about {rows:,} queries and {rows:,} documents{others} through {data.miner.name}"
+    texts = [f"about {rows:,} queries", f"{rows:,} documents" + (" of the rows" if corpus else "")]
+    texts += [f"{corpus.count:,} of {corpus.name}"] if corpus else []
+    work = f"{', '.join(texts[:-1])} and {texts[-1]} through {data.miner.name}"
     yield Decision("negatives", f"{mining.num} a query, {_window(mining)}", f"{work}; kept by content")
     if data.rescorer is not None:
         pairs = f"about {rows * mining.range_max:,} pairs through {data.rescorer.name}"

@@ -171,11 +171,26 @@ def test_few_texts_have_few_components_and_zeros_for_the_others(tiny: Tiny, stor
     assert not found[:, 3:].any()
 
 
-def test_embeddings_come_in_parts_and_stay_on_disk(tiny: Tiny, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_answers_are_kept_in_parts_so_that_an_interruption_loses_no_more_than_one(
+    tiny: Tiny, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(module, "AT_A_TIME", 5)
     rows = Dataset.from_list([{"text": text} for text in TEXTS])
-    found = embedding(tiny.pooled).answer(rows, step("text", "embed"), store)
+    teacher, seen = embedding(tiny.pooled), []
+    calls = iter([watching(seen), watching(seen), interrupting])
+    teacher.watch = lambda *given: next(calls)(*given)
+    with pytest.raises(KeyboardInterrupt):
+        teacher.answer(rows, step("text", "embed"), store)
+    teacher.watch = watching(seen)
+    found = teacher.answer(rows, step("text", "embed"), store)
+    assert seen == [(5, "asking pooled"), (5, "asking pooled, 5 of 12 done"), (2, "asking pooled, 10 of 12 done")]
     assert np.allclose(np.array(found["embedding"]), encoded(tiny.pooled, TEXTS), atol=1e-5)
+
+
+@contextmanager
+def interrupting(*_: Any) -> Iterator[None]:
+    yield
+    raise KeyboardInterrupt
 
 
 def test_a_sparse_teacher_gives_a_weight_for_each_word(tiny: Tiny, store: Store) -> None:
@@ -220,12 +235,7 @@ def test_other_weights_or_texts_are_asked_anew(tiny: Tiny, store: Store) -> None
 def test_an_interrupted_teacher_leaves_nothing_behind(tiny: Tiny, store: Store) -> None:
     teacher = embedding(tiny.pooled)
 
-    @contextmanager
-    def stopped(*_: Any) -> Iterator[None]:
-        yield
-        raise KeyboardInterrupt
-
-    teacher.watch = stopped
+    teacher.watch = interrupting
     rows = Dataset.from_list([{"text": text} for text in TEXTS])
     with pytest.raises(KeyboardInterrupt):
         teacher.answer(rows, step("text", "embed"), store)
