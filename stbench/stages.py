@@ -50,10 +50,13 @@ class Stages:
 
             load_libraries(self._plan.device)
 
+            from stbench.evaluation.mixture import judges_of
+            from stbench.evaluation.nano import check
             from stbench.training.arguments import check_extra
             from stbench.training.mixture import checked_losses
 
-            problems = [*check_extra(self._plan), *checked_losses(self._plan)]
+            judges = [one.evaluator for one in judges_of(self._plan)]
+            problems = [*check_extra(self._plan), *checked_losses(self._plan), *dict.fromkeys(check(judges))]
         if problems:
             raise Refused(*problems)
         self._record.start_tracking()

@@ -322,7 +322,7 @@ class Evaluator(Group):
     summary: str = ""
     kind: Literal[
         "auto", "retrieval", "reranking", "similarity", "correlation", "binary", "classes", "triplet", "translation",
-        "mse", "paraphrase_mining", "distillation", "label_accuracy",
+        "mse", "paraphrase_mining", "distillation", "label_accuracy", "nano_beir",
     ]  # fmt: skip
     choose: dict[ModelType, dict[Shape, Files]] = {}
     """Of auto: names by the shape of the held-out rows; the first that these can be brought to."""
@@ -331,6 +331,12 @@ class Evaluator(Group):
     """What decides; null: the one that the evaluator's file names."""
     metrics: dict[str, Statistic] = {}
     """Metrics that can decide, and how each follows from the outcomes of single samples; k stands for any number."""
+    lacks: dict[ModelType, list[str]] = {}
+    """Metrics that the class of a model type does not report."""
+    hub: str | None = None
+    """NanoBEIR: the data set of the Hub."""
+    datasets: Annotated[list[str] | None, BeforeValidator(_as_list)] = None
+    """NanoBEIR: its parts; null: all that fit the model type."""
     lower_is_better: list[str] = []
     """Metrics that count downwards."""
     classes: dict[ModelType, str] = {}

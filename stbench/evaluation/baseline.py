@@ -35,7 +35,7 @@ def untouched(
     return {
         name: cached(
             store,
-            _key(plan, split, evaluator, _judged(splits, split)),
+            _key(plan, split, evaluator, evaluators[name].content or _judged(splits, split)),
             lambda name=name, evaluator=evaluator: evaluate(model(), evaluators[name], evaluator),
         )
         for name, (split, evaluator) in judges(plan).items()
@@ -64,7 +64,9 @@ def untouched_sizes(
         found = [asdict(one) for one in measured(model(), evaluator, dims, layers)]
         (folder / "sizes.json").write_text(json.dumps(found), encoding="utf-8")
 
-    key = key_of(_key(plan, "test", plan.evaluator, _judged(splits, "test")), list(dims), list(layers))
+    key = key_of(
+        _key(plan, "test", plan.evaluator, evaluator.content or _judged(splits, "test")), list(dims), list(layers)
+    )
     kept = json.loads((store.product("sizes", key, build) / "sizes.json").read_text(encoding="utf-8"))
     return tuple(Measured(**one) for one in kept)
 

@@ -16,6 +16,7 @@ from stbench.evaluation.bm25 import NAME, rankings_of
 from stbench.evaluation.duplicates import per_duplicate
 from stbench.evaluation.inputs import INPUTS, Means
 from stbench.evaluation.lists import per_list, per_reranked_list
+from stbench.evaluation.nano import built, per_data_set
 from stbench.evaluation.pairs import per_pair, per_prediction
 from stbench.evaluation.probe import per_probed_row
 from stbench.evaluation.ranking import per_query
@@ -72,6 +73,8 @@ def build_evaluator(
     teacher: Teacher | None = None,
 ) -> Recorder:
     """The evaluator of `plan` over the held-out `rows` of the split `name` (its metrics begin with that name)."""
+    if plan.kind == "nano_beir":
+        return _settled(built(per_data_set(_class(plan, type_)), plan, name), plan, precision)
     for step in plan.steps.get(name, ()):
         if step.asks_teacher and teacher is not None:
             rows = teacher.answer(rows, step, store)
@@ -84,10 +87,7 @@ def build_evaluator(
     cls = recorder(plan, type_)
     given = {"name": name, "batch_size": plan.batch_size, "show_progress_bar": False, "write_csv": False}
     evaluator: Recorder = cls(**inputs.arguments, **plan.arguments, **_taken(cls, given))
-    evaluator.autocast_mode = precision
-    evaluator.batch_size = plan.batch_size
-    evaluator.deciding = plan.metric
-    evaluator.greater_is_better = plan.greater_is_better
+    _settled(evaluator, plan, precision)
     evaluator.sample_ids = inputs.ids
     evaluator.work = inputs.texts
     evaluator.collection = inputs.collection
@@ -100,6 +100,15 @@ def build_evaluator(
     return evaluator
 
 
+def _settled(evaluator: Recorder, plan: EvaluatorPlan, precision: Mode) -> Recorder:
+    """`evaluator` with what all of them are told."""
+    evaluator.autocast_mode = precision
+    evaluator.batch_size = plan.batch_size
+    evaluator.deciding = plan.metric
+    evaluator.greater_is_better = plan.greater_is_better
+    return evaluator
+
+
 def _taken(cls: type[Any], given: Mapping[str, Any]) -> dict[str, Any]:
     """Those of the usual arguments that the constructor takes."""
     parameters = inspect.signature(cls).parameters
@@ -108,5 +117,9 @@ def _taken(cls: type[Any], given: Mapping[str, Any]) -> dict[str, Any]:
 
 def recorder(plan: EvaluatorPlan, type_: ModelType) -> type[Any]:
     """The library's class, extended so that it keeps what became of each sample."""
-    cls = getattr(importlib.import_module(f"sentence_transformers.{type_}.evaluation"), plan.cls)
-    return (CROSSED if type_ == "cross_encoder" else RECORDERS)[plan.kind](cls)
+    return (CROSSED if type_ == "cross_encoder" else RECORDERS)[plan.kind](_class(plan, type_))
+
+
+def _class(plan: EvaluatorPlan, type_: ModelType) -> type[Any]:
+    found: type[Any] = getattr(importlib.import_module(f"sentence_transformers.{type_}.evaluation"), plan.cls)
+    return found

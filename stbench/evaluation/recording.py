@@ -44,6 +44,8 @@ class Recorder(Protocol):
     batch_size: int
     work: int
     collection: Collection | None
+    content: str | None
+    """Digest of what is judged, where it is not the held-out rows."""
     references: dict[str, float]
     """Scores of other systems on the same samples, by name."""
 
@@ -72,6 +74,7 @@ def recording(base: type[BaseEvaluator]) -> type[Any]:
         prompts: Prompts | None = None
         work: int = 0
         collection: Collection | None = None
+        content: str | None = None
         references: dict[str, float]
 
         def __call__(self, model: Any, *args: Any, **kwargs: Any) -> dict[str, float]:

@@ -132,6 +132,15 @@ class _Cut:
         self._encoder = encoder
         self._dim = dim
 
+    @property
+    def default_prompt_name(self) -> str | None:
+        name: str | None = self._encoder.model.default_prompt_name
+        return name
+
+    @default_prompt_name.setter
+    def default_prompt_name(self, name: str | None) -> None:
+        self._encoder.model.default_prompt_name = name
+
     def encode(self, texts: Any, **settings: Any) -> Any:
         return self._cut("encode", texts, settings)
 

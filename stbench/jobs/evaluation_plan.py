@@ -140,6 +140,7 @@ def _on_one(said: Spoken, base: Base, run: str, store: Store) -> tuple[Evaluatio
     evaluator, problems = choose_evaluator(sentence, {"train": tested, "test": tested}, said.chosen["evaluator"])
     collected = data.source.collection is not None
     evaluator, reference_problems = with_references(evaluator, sentence, collected, named_base)
+    evaluator = evaluator and replace(evaluator, decides=False)
     problems = [
         *(problem for rule in (*RULES, saved_as_said) for problem in rule(draft)),
         *filter(None, (device_problem, precision_problem, classes_problem)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from stbench.config.aliases import by_class
 from stbench.config.discovery import choices, load
@@ -19,7 +20,9 @@ BARE: tuple[Shape, ...] = ("pair", "labeled_text")
 """Shapes that bring no irrelevant documents along."""
 ASKING = ("mse", "distillation")
 """Kinds that hold the model against its teacher, and so may ask it about held-out rows."""
-SAYS: dict[tuple[str, Shape], str] = {
+SAYS: dict[tuple[str, Shape | Literal[""]], str] = {
+    ("nano_beir", ""): "one half of the queries, chosen by content, selects, the other gives the verdict; published"
+    " figures are of all of them (evaluator.also=nano_beir)",
     ("retrieval", "labeled_text"): "one half of the texts, chosen by content, searches the other for its own label",
     ("retrieval", "damaged_text"): "each text is searched by a copy of itself with 60 % of its words deleted",
     ("reranking", "labeled_text"): "one half of the texts, chosen by content, ranks the other by its own label",
@@ -92,20 +95,25 @@ def _none_reads(choice: Evaluator, held: _Held) -> Problem:
 
 
 def _planned(name: str, choice: Evaluator, held: _Held, where: str) -> EvaluatorPlan | Problem:
-    steps = _steps(choice, held)
+    own = choice.kind == "nano_beir"
+    steps = {} if own else _steps(choice, held)
     if held.type not in choice.classes or steps is None:
         return _unfit(choice, held, where)
+    if own and (absent := _absent(choice, where)):
+        return absent
     metric = choice.metric or ""
-    statistic = statistic_of(metric, choice.metrics)
+    lacks = choice.lacks.get(held.type, [])
+    metrics = {name: statistic for name, statistic in choice.metrics.items() if name not in lacks}
+    statistic = statistic_of(metric, metrics)
     if statistic is None:
-        return _no_metric(metric, choice)
+        return _no_metric(metric, metrics)
     read = [steps[split][-1].target if split in steps else shape for split, shape in held.shapes.items()]
     return EvaluatorPlan(
         name=name, kind=choice.kind, cls=choice.classes[held.type], metric=metric, statistic=statistic,
-        depth=choice.depth or 10, batch_size=choice.batch_size or 64, arguments=cutoffs(choice.kind, metric),
+        depth=choice.depth or 10, batch_size=choice.batch_size or 64, arguments=_arguments(choice, held.type, metric),
         steps=steps, greater_is_better=metric not in choice.lower_is_better, classes=held.classes,
         first_stage=choice.kind == "reranking" and any(shape in BARE for shape in read),
-        says=SAYS.get((choice.kind, read[0]), ""),
+        says=SAYS.get((choice.kind, "" if own else read[0]), ""),
     )  # fmt: skip
 
 
@@ -119,12 +127,17 @@ def _also(sentence: Sentence, held: _Held) -> tuple[list[EvaluatorPlan], list[Pr
         if name not in known
     ]
     found = [
-        _planned(name, _said(name, sentence.evaluator, "depth", "batch_size"), held, f"evaluator.also={said}")
+        _planned(
+            name,
+            _said(name, sentence.evaluator, "depth", "batch_size", "hub", "datasets"),
+            held,
+            f"evaluator.also={said}",
+        )
         for said, name in names.items()
         if name in known
     ]
     problems += [one for one in found if isinstance(one, Problem)]
-    return [one for one in found if isinstance(one, EvaluatorPlan)], problems
+    return [replace(one, decides=False, says="") for one in found if isinstance(one, EvaluatorPlan)], problems
 
 
 def _said(name: str, said: Evaluator, *options: str) -> Evaluator:
@@ -157,13 +170,34 @@ def statistic_of(metric: str, metrics: Mapping[str, Statistic]) -> Statistic | N
     return metrics.get(metric) or (metrics.get(f"{cut[1]}k") if cut else None)
 
 
-def _no_metric(metric: str, choice: Evaluator) -> Problem:
-    known = [name.replace("@k", "@10") for name in choice.metrics]
+def _no_metric(metric: str, metrics: Mapping[str, Statistic]) -> Problem:
+    known = [name.replace("@k", "@10") for name in metrics]
     return Problem(
         f"this evaluator has no metric '{metric}'",
         "evaluator.metric",
         did_you_mean(metric, known, "evaluator.metric={}"),
     )
+
+
+def _absent(choice: Evaluator, where: str) -> Problem | None:
+    """Why the data sets of the Hub cannot be had, if they cannot."""
+    from stbench.hub import kept, reachable
+
+    if reachable() or kept(choice.hub or "", None, "dataset"):
+        return None
+    what = f"it needs {choice.hub} from the Hub, which cannot be reached, and nothing of it is kept here"
+    mend = "leave it out" if where.startswith("evaluator.also") else "evaluator=auto, which judges the held-out rows"
+    return Problem(what, where, mend)
+
+
+def _arguments(choice: Evaluator, type_: ModelType, metric: str) -> dict[str, object]:
+    """What the library's class is given beside the rows."""
+    if choice.kind != "nano_beir":
+        return cutoffs(choice.kind, metric)
+    own: dict[str, object] = {"dataset_id": choice.hub}
+    if choice.datasets:
+        own["dataset_names"] = list(choice.datasets)
+    return {**own, **cutoffs("reranking" if type_ == "cross_encoder" else "retrieval", metric)}
 
 
 def cutoffs(kind: str, metric: str) -> dict[str, object]:

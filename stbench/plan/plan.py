@@ -132,6 +132,8 @@ class EvaluatorPlan:
     """Reported beside it on the test split, and never deciding."""
     classes: tuple[str, ...] = ()
     """Names behind the class ids of the rows."""
+    decides: bool = True
+    """Whether it selects checkpoints and gives the verdict, so that both need samples of their own."""
     says: str = ""
     """How it judges rows that no evaluator of the library reads as they are."""
 

@@ -18,6 +18,7 @@ from stbench.models.base import locate
 from stbench.models.blueprint import Blueprint
 from stbench.models.build import build
 from stbench.models.layers import keep_layers
+from stbench.models.prompts import Prompts
 
 
 @pytest.fixture
@@ -95,6 +96,17 @@ def test_a_corpus_too_large_to_keep_is_encoded_again(
     again = measured(model, recorder, (32, 8), ())
     assert [one.score for one in again] == pytest.approx([one.score for one in kept])
     assert model.truncate_dim is None
+
+
+def test_prompts_of_the_evaluator_are_those_of_each_size(encoder: Callable[..., Any], tmp_path: Path) -> None:
+    recorder, model = evaluator("similarity", "sentence_transformer", Store(tmp_path, "on")), encoder()
+    recorder.prompts = Prompts(text="which garden box ")
+    (found,) = measured(model, recorder, (8,), ())
+    with model.truncate_embeddings(8):
+        metrics = recorder(model)
+    assert found.score == pytest.approx(metrics[recorder.primary_metric], abs=1e-6)
+    recorder.prompts = None
+    assert measured(model, recorder, (8,), ())[0].score != found.score
 
 
 def test_the_model_card_tells_of_the_whole_model(encoder: Callable[..., Any], tmp_path: Path) -> None:

@@ -75,3 +75,36 @@ def test_every_class_named_by_a_choice_of_the_library_bears_its_name() -> None:
         if name[0].isupper():
             stem = entry.cls.replace("Sparse", "").replace("MultiVector", "")
             assert stem.removeprefix("Cached") == name.removeprefix("Cached")
+
+
+NO_EVALUATORS = {
+    "BaseEvaluator": "what all evaluators are made from",
+    "SentenceEvaluator": "the same under its old name",
+    "SimilarityFunction": "names of similarities",
+    "SequentialEvaluator": "evaluator.also=[…] reports several beside the deciding one",
+    "MSEEvaluatorFromDataFrame": "evaluator=mse reads files of parallel texts",
+    "ReciprocalRankFusionEvaluator": "evaluator.fusion=on, beside every retrieval",
+    "CERerankingEvaluator": "deprecated: CrossEncoderRerankingEvaluator",
+    "CECorrelationEvaluator": "deprecated: CrossEncoderCorrelationEvaluator",
+    "CEBinaryAccuracyEvaluator": "deprecated: CrossEncoderClassificationEvaluator",
+    "CEBinaryClassificationEvaluator": "deprecated: CrossEncoderClassificationEvaluator",
+    "CEF1Evaluator": "deprecated: CrossEncoderClassificationEvaluator",
+    "CESoftmaxAccuracyEvaluator": "deprecated: CrossEncoderClassificationEvaluator",
+}
+"""What the modules of evaluators export beside evaluators that can decide, and where each is reached."""
+
+
+def evaluators_of(type_: str) -> set[str]:
+    found = (load("evaluator", name).get("classes", {}) for name in choices()["evaluator"])
+    return {classes[type_] for classes in found if type_ in classes}
+
+
+@pytest.mark.parametrize("type_", get_args(ModelType))
+def test_every_evaluator_of_the_library_is_a_choice_and_nothing_else_is(type_: str) -> None:
+    module = importlib.import_module(f"sentence_transformers.{type_}.evaluation")
+    assert set(module.__all__) - set(NO_EVALUATORS) == evaluators_of(type_)
+
+
+def test_what_is_no_evaluator_is_still_exported() -> None:
+    modules = [importlib.import_module(f"sentence_transformers.{type_}.evaluation") for type_ in get_args(ModelType)]
+    assert set(NO_EVALUATORS) <= {name for module in modules for name in module.__all__}

@@ -403,6 +403,9 @@ CHANGES: dict[str, tuple[Any, ...]] = {
     "evaluator.metrics": ({"ndcg@k": "accuracy"}, "evaluator=retrieval"),
     "evaluator.classes": ({"sentence_transformer": "Other"}, "evaluator=retrieval"),
     "evaluator.also": (["triplet"], "triplet"),
+    "evaluator.lacks": ({"sentence_transformer": ["ndcg@k"]}, "evaluator=retrieval"),
+    "evaluator.hub": ("owner/other", "evaluator=nano_beir"),
+    "evaluator.datasets": (["nq"], "evaluator=nano_beir"),
     "evaluator.depth": (5,),
     "evaluator.batch_size": (5,),
     "evaluator.corpus": ("{bigger}/corpus.jsonl", *OWN),
@@ -461,9 +464,11 @@ def test_every_option_is_known_to_this_file() -> None:
 
 @pytest.mark.parametrize("option", [*CHANGES, *sorted(NUMBERS)])
 def test_changing_an_option_changes_the_plan_or_is_refused(
-    option: str, say: Callable[..., Any], plan_of: Planner, encoder: Path, data: Mapping[str, Path], tmp_path: Path,
+    option: str, say: Callable[..., Any], plan_of: Planner, encoder: Path, data: Mapping[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     write_model: Callable[..., Path],
 ) -> None:  # fmt: skip
+    if option in ("evaluator.hub", "evaluator.datasets"):
+        monkeypatch.setattr("stbench.hub.reachable", lambda: True)
     places = {"encoder": str(encoder), **{shape: str(file) for shape, file in data.items()}}
     places["other"] = str(_copy(encoder, tmp_path / "other"))
     places |= {name: str(write_collection(tmp_path / name, test=range(rows))) for name, rows in COLLECTIONS.items()}
