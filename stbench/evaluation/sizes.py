@@ -132,6 +132,9 @@ class _Cut:
         self._encoder = encoder
         self._dim = dim
 
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._encoder.model)
+
     @property
     def default_prompt_name(self) -> str | None:
         name: str | None = self._encoder.model.default_prompt_name
