@@ -19,7 +19,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -67,12 +67,21 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", default="", help="cells whose name holds this: model/loss/shape")
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument(
+        "--state", type=Path, default=None, help="outcomes so far: cells that were green are not run again"
+    )
     parser.add_argument("--output", type=Path, default=None, help="where the table is written")
     said = parser.parse_args()
     cells = [cell for cell in all_cells() if said.only in f"{cell.model}/{cell.loss}/{cell.shape}"]
+    known = read_state(said.state) if said.state else {}
     with tempfile.TemporaryDirectory(prefix="stbench-matrix-") as place:
         prepare(Path(place))
-        outcomes = list(run_all(cells, Path(place), said.processes))
+        for outcome in run_all([cell for cell in cells if cell not in known], Path(place), said.processes):
+            known[outcome.cell] = outcome
+            if said.state:
+                with said.state.open("a", encoding="utf-8") as stream:
+                    stream.write(json.dumps([*astuple(outcome.cell), outcome.state, outcome.how]) + "\n")
+    outcomes = [known[cell] for cell in cells]
     bad = [outcome for outcome in outcomes if outcome.state == "FAILED"]
     for outcome in bad:
         print(f"FAILED {outcome.cell.model}/{outcome.cell.loss}/{outcome.cell.shape}: {outcome.how}")
@@ -85,6 +94,13 @@ def main() -> int:
 
         said.output.write_text(table(outcomes, SHAPES), encoding="utf-8")
     return 1 if bad else 0
+
+
+def read_state(file: Path) -> dict[Cell, Outcome]:
+    """Green outcomes of an earlier run."""
+    rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()] if file.is_file() else []
+    found = {Cell(*row[:3]): Outcome(Cell(*row[:3]), *row[3:]) for row in rows}
+    return {cell: outcome for cell, outcome in found.items() if outcome.state != "FAILED"}
 
 
 def all_cells() -> Iterator[Cell]:

@@ -18,6 +18,6 @@ def truncated_share(model: Any, rows: Dataset, max_seq_length: int | None) -> fl
     if max_seq_length is None or not hasattr(model, "tokenizer"):
         return 0.0
     some = rows.select(range(min(SAMPLED, len(rows))))
-    texts = [text for row in some for text in listed(row)[0]]
+    texts = [text for row in some for text in ([row["text"]] if "text" in row else listed(row)[0])]
     lengths = [len(model.tokenizer(text, truncation=False, verbose=False)["input_ids"]) for text in texts]
     return sum(length > max_seq_length for length in lengths) / max(1, len(lengths))
