@@ -74,6 +74,8 @@ class Base:
     """Size of its vectors where a dense module follows the transformer."""
     prompts: Prompts = field(default_factory=Prompts)
     """Those that its folder brings."""
+    family: Prompts = field(default_factory=Prompts)
+    """Those that its family was trained with, where its folder brings none."""
     tensors: Mapping[str, tuple[int, ...]] = field(default_factory=dict, repr=False, compare=False)
     """Shape of each tensor by its name; empty where no header could be read."""
 
@@ -143,6 +145,8 @@ def _package_folder(package: str) -> Path | None:
 
 def _folder(path: str) -> Path | None:
     folder = Path(path).expanduser()
+    if (folder / "adapter_config.json").is_file():
+        raise Refused(_adapter_alone(folder, path))
     if (folder / "config.json").is_file() or (folder / "modules.json").is_file():
         return folder
     if folder.is_dir():
@@ -160,6 +164,16 @@ def _folder(path: str) -> Path | None:
         return None
     hint = f"did you mean {folder.parent / match}?" if match else "give a folder, or a Hub id such as owner/name"
     raise Refused(Problem("there is no such folder", f"base_model.path={path}", hint))
+
+
+def _adapter_alone(folder: Path, path: str) -> Problem:
+    merged = folder.parent / "model"
+    beside = merged if (merged / "modules.json").is_file() else None
+    found = _json(folder / "adapter_config.json").get("base_model_name_or_path")
+    mend = (
+        f"base_model={beside}, the model with the adapter merged into it" if beside else f"base_model={found}, its base"
+    )
+    return Problem("this folder holds an adapter and no whole model", f"base_model.path={path}", mend)
 
 
 def _wordllama(name: str, folder: Path) -> Base:

@@ -75,7 +75,15 @@ def bi_encoder(
     store: Store | None = None,
     loaded: dict[str, Any] | None = None,
 ) -> SentenceTransformer:
-    """A dense bi-encoder, as it is trained, and as it mines for others."""
+    """A dense bi-encoder, as it is trained, and as it mines for others, with the prompts of its family."""
+    model = _bi_encoder(base, device, pooling, store, loaded)
+    put_on(model, base.family)
+    return model
+
+
+def _bi_encoder(
+    base: Base, device: str, pooling: str | None, store: Store | None, loaded: dict[str, Any] | None
+) -> SentenceTransformer:
     from sentence_transformers import SentenceTransformer
 
     if base.static is not None:

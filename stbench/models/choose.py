@@ -28,7 +28,9 @@ def base_of(name: str, choice: BaseModelChoice) -> Base:
     if choice.run is not None:
         return locate(choice.run, None, str(_model_of_run(choice.run)), None, None)
     shown = Path(choice.path).name if choice.path else name
-    return locate(shown, choice.package, choice.path, choice.hub, choice.revision)
+    base = locate(shown, choice.package, choice.path, choice.hub, choice.revision)
+    family = choice.suggests.prompts
+    return base if base.prompts else replace(base, family=Prompts(family.query, family.document, family.text))
 
 
 def named_base(name: str, option: str) -> Base:
@@ -69,6 +71,7 @@ def _static(name: str, choice: BaseModelChoice) -> Base:
         type="sentence_transformer", static=choice.static, source=source, dimensions=dims, projected=None,
         parameters=source.vocabulary * dims, stored="F32", max_tokens=None, positions=None, layers=0, attention_heads=0,
         mlm_head=False, trained_head=False, tensors={}, prompts=Prompts(),
+        family=Prompts(),
     )  # fmt: skip
 
 

@@ -16,7 +16,14 @@ _TWICE = ("consolidated*",)
 
 
 def weights_digest(base: Base) -> str:
-    """Digest of all files of `base`: of the folder, or of what a model is made of in the Hub's repository."""
+    """Digest of all files of `base`: of the folder, or of what a model is made of in the Hub's repository.
+
+    With the prompts of its family, which its files do not say.
+    """
+    return key_of(_digest(base), base.family.identity()) if base.family else _digest(base)
+
+
+def _digest(base: Base) -> str:
     if base.wordllama:
         return key_of(digest_of(base.wordllama_weights), digest_of(base.wordllama_tokenizer))
     if base.source is not None:

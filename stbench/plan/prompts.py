@@ -34,7 +34,7 @@ def prompts_of(sentence: Sentence, base: Base) -> Prompts:
         asked = asked.over(Prompts(said.text, said.text))
     if type_ == "cross_encoder":
         return Prompts(text=said.text)
-    return asked if brought(type_, base) else asked.over(_texts(sentence.base_model.suggests.prompts))
+    return asked if brought(type_, base) else asked.over(base.family)
 
 
 def _texts(texts: PromptTexts, include: bool = True) -> Prompts:

@@ -203,3 +203,35 @@ def test_a_revision_is_asked_for_weights_tokenizer_and_config_alike(
     plan = blueprint("sentence_transformer", tiny.plain)
     build(replace(plan, base=replace(plan.base, revision="v2")), seed=1)
     assert [seen[0][name]["revision"] for name in ("model_kwargs", "processor_kwargs", "config_kwargs")] == ["v2"] * 3
+
+
+@pytest.mark.parametrize(
+    ("saved_as", "kind", "type_", "architecture", "modules"),
+    [
+        ("cross_encoder", "plain", "sentence_transformer", "splade", ["Transformer", "Pooling"]),
+        ("cross_encoder", "plain", "sparse_encoder", "csr", ["Transformer", "Pooling", "SparseAutoEncoder"]),
+        ("sparse_encoder", "masked", "sentence_transformer", "splade", ["Transformer", "Pooling"]),
+        ("sparse_encoder", "masked", "sparse_encoder", "csr", ["Transformer", "Pooling", "SparseAutoEncoder"]),
+        ("sparse_encoder", "masked", "multi_vector_encoder", "splade", ["Transformer", "Dense", "MultiVectorMask", "Normalize"]),
+        ("multi_vector_encoder", "plain", "sentence_transformer", "splade", ["Transformer", "Pooling"]),
+        ("multi_vector_encoder", "plain", "cross_encoder", "splade", ["Transformer"]),
+        ("sentence_transformer", "decoder", "sparse_encoder", "csr", ["Transformer", "Pooling", "SparseAutoEncoder"]),
+    ],
+)  # fmt: skip
+def test_a_model_of_another_type_gives_its_transformer(
+    tiny: Tiny, tmp_path: Path, saved_as: ModelType, kind: str, type_: ModelType, architecture: Any, modules: list[str]
+) -> None:
+    first = build(blueprint(saved_as, getattr(tiny, kind)), seed=1)
+    first.save_pretrained(str(tmp_path / "saved"))
+    assert based(tmp_path / "saved").type == saved_as
+    model = build(blueprint(type_, tmp_path / "saved", architecture=architecture), seed=1)
+    assert names(model) == modules
+    assert {str(parameter.dtype) for parameter in model.parameters()} == {"torch.float32"}
+
+
+def test_a_miner_has_the_prompts_of_its_family(tiny: Tiny) -> None:
+    from stbench.models.build import bi_encoder
+    from stbench.models.prompts import Prompts
+
+    base = replace(based(tiny.plain), family=Prompts("red "))
+    assert (bi_encoder(base, "cpu").encode_query("box") == bi_encoder(based(tiny.plain), "cpu").encode("red box")).all()

@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 from stbench.config.discovery import choices, load
-from stbench.config.sentence import BaseModelChoice, PromptsChoice
+from stbench.config.sentence import BaseModelChoice, BaseSuggestions, PromptsChoice, PromptTexts
 from stbench.errors import Problem, Refused
 from stbench.models.choose import base_of, named_base
+from stbench.models.digest import weights_digest
+from stbench.models.prompts import Prompts
 
 
 def problem(choice: Callable[[], Any]) -> Problem:
@@ -116,3 +118,30 @@ def test_families_with_prompts_name_them() -> None:
         for name in names:
             found = BaseModelChoice.model_validate(load("base_model", name)).suggests.prompts
             assert (found.query, found.document, found.text) == (known.query, known.document, known.text)
+
+
+SUGGESTED = BaseSuggestions(prompts=PromptTexts(query="query: ", document="passage: ", text="query: "))
+
+
+def test_the_prompts_of_a_family_count_where_the_folder_brings_none(
+    tmp_path: Path, write_model: Callable[..., Path], encoder: Path
+) -> None:
+    plain = base_of("e5", BaseModelChoice(path=str(encoder), suggests=SUGGESTED))
+    assert plain.family == Prompts("query: ", "passage: ", "query: ")
+    assert weights_digest(plain) != weights_digest(base_of("e5", BaseModelChoice(path=str(encoder))))
+    config = {"model_type": "bert", "hidden_size": 8}
+    own = {"prompts": {"query": "ask: "}, "default_prompt_name": None}
+    folder = write_model(tmp_path / "own", config, {"word.weight": (10, 8)}, config_sentence_transformers=own)
+    assert base_of("e5", BaseModelChoice(path=str(folder), suggests=SUGGESTED)).family == Prompts()
+
+
+def test_an_adapter_alone_is_refused_with_the_merged_model_beside_it(workplace: Path) -> None:
+    adapter = workplace / "experiments" / "run" / "adapter"
+    adapter.mkdir(parents=True)
+    (adapter / "modules.json").write_text("[]", encoding="utf-8")
+    (adapter / "adapter_config.json").write_text('{"base_model_name_or_path": "owner/base"}', encoding="utf-8")
+    choice = BaseModelChoice(path="experiments/run/adapter")
+    assert problem(lambda: base_of("path", choice)).mend.startswith("base_model=owner/base")
+    (adapter.parent / "model").mkdir()
+    (adapter.parent / "model" / "modules.json").write_text("[]", encoding="utf-8")
+    assert problem(lambda: base_of("path", choice)).mend.startswith("base_model=experiments/run/model")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from stbench.config.sentence import BaseSuggestions, PromptTexts, Sentence
+from stbench.config.sentence import Sentence
 from stbench.errors import Problem
 from stbench.models.prompts import Prompts
 from stbench.plan.prompts import explain_prompts, pooling_problems, prompt_problems, prompts_of
@@ -18,17 +18,14 @@ SAVED = {"type": "sentence_transformer", "modules": ("Transformer", "Pooling")}
 
 @pytest.fixture
 def sentence(say: Callable[..., Any]) -> Callable[..., Sentence]:
-    def said(*words: str, family: PromptTexts | None = None) -> Sentence:
+    def said(*words: str) -> Sentence:
         found: Sentence = say("base_model=bert", *words).sentence
-        if family is None:
-            return found
-        choice = found.base_model.model_copy(update={"suggests": BaseSuggestions(prompts=family)})
-        return found.model_copy(update={"base_model": choice})
+        return found
 
     return said
 
 
-FAMILY = PromptTexts(query="family: ", document="of: ")
+FAMILY = Prompts("family: ", "of: ")
 
 
 @pytest.mark.parametrize(
@@ -52,7 +49,7 @@ FAMILY = PromptTexts(query="family: ", document="of: ")
 def test_what_was_said_comes_before_what_the_base_brings_and_its_family_wants(
     words: list[str], family: Any, base: dict[str, Any], found: Prompts, sentence: Any, a_base: Any
 ) -> None:
-    assert prompts_of(sentence(*words, family=family), a_base(**base)) == found
+    assert prompts_of(sentence(*words), a_base(**base, family=family or Prompts())) == found
 
 
 def only(problems: Any) -> Problem:
@@ -112,7 +109,7 @@ def test_where_there_is_a_prompt_to_pool_it_may_be_left_out(sentence: Any, a_bas
 def test_the_plan_tells_the_prompts_that_are_read(
     words: list[str], family: Any, base: dict[str, Any], kind: str, told: str, sentence: Any, a_base: Any
 ) -> None:
-    said, base = sentence(*words, family=family), a_base(**base)
+    said, base = sentence(*words), a_base(**base, family=family or Prompts())
     (decision,) = explain_prompts(said, prompts_of(said, base), base, kind)
     assert f"{decision.value} | {decision.why}".startswith(told)
 
