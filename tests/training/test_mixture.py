@@ -237,3 +237,17 @@ def test_a_run_that_died_goes_on_to_the_same_weights(stopping: Mixed, step: int,
     assert checksum(second.model) == checksum(undisturbed.model)
     assert (found.best_step, found.last_step) == (expected.best_step, expected.last_step)
     assert second.batches == undisturbed.batches[-len(second.batches) :]
+
+
+@pytest.mark.parametrize("step", [3])
+def test_weights_of_the_losses_go_on_too(mixed: Mixing, step: int, tmp_path: Path) -> None:
+    """A classifier on top of the vectors belongs to the loss, not to the model."""
+    judged = [f"dataset.parts.{name}.evaluator=triplet" for name in ("a", "b")]
+    found = mixed("loss=SoftmaxLoss", *judged, a="class_pair", b="class_pair")
+    undisturbed = Run(found, tmp_path / "undisturbed")
+    undisturbed()
+    first, second = (Run(found, tmp_path / "stopped") for _ in range(2))
+    with pytest.raises(Died):
+        first(dying_at(step))
+    second()
+    assert checksum(second.model) == checksum(undisturbed.model)
