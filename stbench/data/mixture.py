@@ -9,13 +9,14 @@ from typing import Any
 from stbench.cache import Store
 from stbench.config.mixture import PARTS, telling
 from stbench.data.convert import negatives_of
+from stbench.data.positives import Positives, known_positives
 from stbench.data.prepare import converted, divided, prepare
 from stbench.data.searched import without_queries
-from stbench.data.splits import Splits, content_hash
+from stbench.data.splits import Splits, anchors_of, content_hash
 from stbench.errors import Problem, Refused
 from stbench.models.miner import Miner, Rescorer
 from stbench.models.teacher import Teacher
-from stbench.plan.plan import Plan
+from stbench.plan.plan import DataPlan, Plan
 
 LEAKED = "training rows that are held out in another part"
 
@@ -33,13 +34,25 @@ def prepare_all(
     for name, data in parts.items():
         with telling(name):
             whole[name] = divided(data)
-    clean = without_leaks(whole)
+    clean, known = without_leaks(whole), _positives(parts, whole)
     done: dict[str, Splits] = {}
     for name, data in parts.items():
         with telling(name):
-            done[name] = converted(clean[name], data, store, miner, teacher, rescorer)
+            done[name] = converted(clean[name], data, store, miner, teacher, rescorer, known.get(name))
     counts = {f"{name}: {what}": number for name, one in done.items() for what, number in one.counts.items()}
     return replace(done[plan.part], parts=done, counts=counts)
+
+
+def _positives(parts: Mapping[str, DataPlan], splits: Mapping[str, Splits]) -> dict[str, Positives]:
+    """What no part that mines may take for a negative, since it or another part says that it is a positive."""
+    if not any(data.mining for data in parts.values()):
+        return {}
+    known = {name: known_positives(splits[name].whole, data.mapped) for name, data in parts.items()}
+    return {
+        name: own.with_those_of([one for other, one in known.items() if other != name], anchors_of(splits[name].train))
+        for name, own in known.items()
+        if parts[name].mining
+    }
 
 
 def without_leaks(parts: Mapping[str, Splits]) -> dict[str, Splits]:

@@ -41,6 +41,19 @@ class Positives:
         key = content_hash(text)
         return {key, *self._of.get(key, ()), *self._group_of.get(key, ())}
 
+    def with_those_of(self, others: Iterable[Positives], texts: Iterable[str]) -> Positives:
+        """These, and what `others` say of `texts`; the same object where they say nothing new."""
+        found = Positives()
+        found._of = {key: set(known) for key, known in self._of.items()}
+        found._group_of, told, known_others = self._group_of, False, list(others)
+        for text in texts:
+            key = content_hash(text)
+            new = {other for one in known_others for other in one.of(text)} - self.of(text)
+            if new:
+                found._of.setdefault(key, set()).update(new)
+                told = True
+        return found if told else self
+
     @cached_property
     def digest(self) -> str:
         pairs = [[key, sorted(others)] for key, others in sorted(self._of.items())]

@@ -8,7 +8,7 @@ from dataclasses import replace
 from stbench.cache import Store
 from stbench.data.convert import convert
 from stbench.data.mining import Pool, mine
-from stbench.data.positives import known_positives
+from stbench.data.positives import Positives, known_positives
 from stbench.data.searched import with_collections
 from stbench.data.sources import load
 from stbench.data.splits import Splits, split
@@ -41,12 +41,16 @@ def converted(
     miner: Miner | None,
     teacher: Teacher | None = None,
     rescorer: Rescorer | None = None,
+    known: Positives | None = None,
 ) -> Splits:
-    """`splits` with the training rows in the shape that the loss takes."""
+    """`splits` with the training rows in the shape that the loss takes.
+
+    `known` is what must not be mined as a negative; without it what the rows themselves say.
+    """
     train, counts = splits.train, dict(splits.counts)
     for step in data.steps:
         if step.mines and miner is not None and data.mining is not None:
-            pool = Pool(known_positives(splits.whole, data.mapped), data.corpus)
+            pool = Pool(known or known_positives(splits.whole, data.mapped), data.corpus)
             mined = mine(train, step.target, data.mining, miner, store, pool, rescorer)
             train, counts = mined.rows, {**counts, **mined.counts}
         elif step.asks_teacher and teacher is not None:

@@ -17,7 +17,7 @@ from stbench.plan.mixture import explain_mixture
 from stbench.plan.notes import notes
 from stbench.plan.plan import DataPlan, Decision, LossPlan, ModifierPlan, PartPlan, TrainingPlan
 from stbench.plan.prompts import explain_prompts
-from stbench.plan.sizes import explain_conversions
+from stbench.plan.sizes import explain_conversions, rows_after
 from stbench.plan.spoken import Spoken
 
 
@@ -33,7 +33,7 @@ def explain(
     """The lines of the plan, in the order in which the data flows; each part of a mixture under its name."""
     each = list(zip(said, parts, strict=True))
     if len(each) > 1:
-        yield from explain_mixture(said, training)
+        yield from explain_mixture(said, training, [rows_after(part.data) for part in parts])
     for one, part in each:
         yield from _of(part, _data(one.chosen, part.data))
     yield from explain_model(blueprint, sum(part.data.heads["train"].count for part in parts))

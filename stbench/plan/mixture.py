@@ -115,19 +115,26 @@ def _losses_with(head: Head, draft: Draft) -> list[str]:
 
 def batches(rows: Sequence[int], batch_size: int, sampling: Sampling) -> int:
     """Batches of an epoch over parts with so many rows each."""
+    return sum(_batches_of_each(rows, batch_size, sampling))
+
+
+def _batches_of_each(rows: Sequence[int], batch_size: int, sampling: Sampling) -> list[int]:
     each = [max(1, -(-number // batch_size)) for number in rows]
-    return sum(each) if sampling == "proportional" else min(each) * len(each)
+    return each if sampling == "proportional" else [min(each)] * len(each)
 
 
-def explain_mixture(said: Sequence[Spoken], training: TrainingPlan) -> Iterator[Decision]:
-    """The plan's lines about the parts as a whole."""
+def explain_mixture(said: Sequence[Spoken], training: TrainingPlan, rows: Sequence[int]) -> Iterator[Decision]:
+    """The plan's lines about the parts as a whole; `rows` are those to train on, of each."""
     decides = next(one.name for one in said if one.decides)
     why = f"{decides} decides (dataset.decides); the others are reported beside it"
     yield Decision("mixture", ", ".join(one.name for one in said), why)
-    yield Decision("sampling", training.sampling.replace("_", " "), _SAMPLING[training.sampling])
+    each = _batches_of_each(rows, training.batch_size, training.sampling)
+    numbers = ", ".join(f"{number:,} of {one.name}" for one, number in zip(said, each, strict=True))
+    shown = f"{training.sampling.replace('_', ' ')}: about {numbers}"
+    yield Decision("batches", shown, f"an epoch; {_SAMPLING[training.sampling]} (dataset.sampling)")
 
 
 _SAMPLING = {
-    "proportional": "every row once an epoch; a batch holds rows of one part",
-    "round_robin": "as many batches of each part, until the smallest has no more",
+    "proportional": "every row once",
+    "round_robin": "as many of each, until the smallest has no more",
 }

@@ -10,13 +10,14 @@ from stbench.errors import Failed
 
 def fingerprints(model: Any) -> dict[str, str]:
     """Digest of each trained parameter by its name."""
+    return {name: digest(parameter) for name, parameter in model.named_parameters() if parameter.requires_grad}
+
+
+def digest(parameter: Any) -> str:
+    """Of the values of one parameter."""
     import xxhash
 
-    return {
-        name: xxhash.xxh3_64_hexdigest(parameter.detach().float().cpu().contiguous().numpy().tobytes())
-        for name, parameter in model.named_parameters()
-        if parameter.requires_grad
-    }
+    return str(xxhash.xxh3_64_hexdigest(parameter.detach().float().cpu().contiguous().numpy().tobytes()))
 
 
 def check_moved(model: Any, before: Mapping[str, str], steps: int) -> None:

@@ -64,6 +64,7 @@ def train(
     from stbench.training.adapters import with_own_checkpoints
     from stbench.training.arguments import trainer_class, training_arguments
     from stbench.training.callbacks import Checksums, EvaluateAtEnd, Report, StopOnSignal, StopWhenNoBetter
+    from stbench.training.loss_weights import LossWeights
     from stbench.training.mixture import as_the_library_reads, batches_of
     from stbench.training.prompts import training_prompts
 
@@ -76,7 +77,8 @@ def train(
         first_step.append(time.perf_counter() - start) if not first_step else None
         watchers.on_step(done, total)
 
-    callbacks = [EvaluateAtEnd(), Report(on_step, _finite(key, watchers.on_log)), stop, Checksums()]
+    of_loss, newest = LossWeights(loss, model), newest_checkpoint(folder)
+    callbacks = [EvaluateAtEnd(), Report(on_step, _finite(key, watchers.on_log)), stop, of_loss, Checksums()]
     if plan.training.patience:
         callbacks.append(StopWhenNoBetter(key, plan.training.patience, evaluator.greater_is_better))
     set_seed(plan.seed)
@@ -93,8 +95,9 @@ def train(
         callbacks=callbacks,
     )
     trainer.remove_callback(PrinterCallback)
+    of_loss.read(newest)
     with stop.listening():
-        trainer.train(resume_from_checkpoint=newest_checkpoint(folder))
+        trainer.train(resume_from_checkpoint=newest)
     if stop.stopped:
         raise Interrupted("stopped while training; the same command goes on from the last checkpoint")
     best = trainer.state.best_model_checkpoint

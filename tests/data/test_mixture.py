@@ -9,9 +9,11 @@ from datasets import Dataset
 
 from stbench.cache import Store
 from stbench.data.mixture import LEAKED, prepare_all, without_leaks
+from stbench.data.positives import Positives
 from stbench.data.prepare import describe
-from stbench.data.splits import Splits
+from stbench.data.splits import Splits, content_hash
 from stbench.errors import Refused
+from stbench.models.miner import Miner
 from stbench.plan.plan import Plan
 
 Rows = list[dict[str, Any]]
@@ -124,3 +126,34 @@ def test_rows_that_cannot_be_used_are_told_with_the_part(
     (problem,) = caught.value.problems
     assert problem.where == "dataset.parts.few"
     assert "dataset.parts.few.test_size=…" in problem.mend
+
+
+def test_what_one_part_says_is_a_positive_is_no_negative_of_another(
+    mixed: Callable[..., Plan], store: Store, tmp_path: Path, write_csv: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    from stbench.data import prepare
+
+    pools: list[Any] = []
+
+    def mined(train: Any, target: Any, settings: Any, miner: Any, store: Any, pool: Any, rescorer: Any) -> Any:
+        pools.append(pool)
+        raise Refused()
+
+    monkeypatch.setattr(prepare, "mine", mined)
+    first = write_csv(tmp_path / "a.csv", ["question", "answer"], [[f"q{i}", f"a{i}"] for i in range(30)])
+    second = write_csv(tmp_path / "b.csv", ["question", "answer"], [[f"q{i}", f"b{i}"] for i in range(40)])
+    words = (f"dataset.parts.first.train={first}", f"dataset.parts.second.train={second}", "loss=triplet")
+    with pytest.raises(Refused):
+        prepare_all(mixed(*words), store, Miner(None, "cpu"), None)  # type: ignore[arg-type]
+    trained = next(
+        text for text in (f"q{i}" for i in range(30)) if content_hash(f"b{text[1:]}") in pools[0].known.of(text)
+    )
+    assert content_hash(f"a{trained[1:]}") in pools[0].known.of(trained)
+
+
+def test_positives_of_others_that_are_about_nothing_here_change_nothing() -> None:
+    own, other = Positives([("q", "a")]), Positives([("r", "b")])
+    assert own.with_those_of([other], ["q"]) is own
+    assert content_hash("b") in own.with_those_of([other], ["q", "r"]).of("r")
+    assert own.of("r") == {content_hash("r")}

@@ -136,7 +136,8 @@ def test_the_model_reads_as_much_as_the_longest_part_needs(
 
 def test_the_plan_names_each_part(mixed: Mixing) -> None:
     lines = {decision.what: decision for decision in mixed(SCORES, "dataset.parts.pairs.limit=7").decisions}
-    assert {"mixture", "sampling", "pairs: data", "scores: data", "scores: loss", "pairs: metric"} <= set(lines)
+    assert lines["batches"].value == "proportional: about 1 of pairs, 1 of scores"
+    assert {"mixture", "pairs: data", "scores: data", "scores: loss", "pairs: metric"} <= set(lines)
     assert "dataset.parts.pairs.limit" in lines["pairs: splits"].why
     assert lines["scores: metric"].why == "on the test split; never decides"
 
@@ -229,7 +230,7 @@ CHANGES: dict[str, Any] = {
     "use": "other", "source": "python_docs", "train": ["{triplet}"], "validation": ["{pair}"], "test": ["{pair}"],
     "limit": 5, "validation_size": 3, "test_size": 3, "roles": {"anchor": "answer", "positive": "question"},
     "loss": {"use": "TripletLoss", "shapes": ["triplet"], "types": {"sentence_transformer": {"class": "TripletLoss"}}},
-    "evaluator": "reranking",
+    "evaluator": "reranking", "prompts": {"query": "ask: "},
 }  # fmt: skip
 
 
