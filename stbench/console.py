@@ -16,7 +16,8 @@ from stbench.errors import Problem, Refused
 
 if TYPE_CHECKING:
     from stbench.evaluation.sizes import Size
-    from stbench.plan.plan import DataPlan, Judging
+    from stbench.jobs.mined_rows import Pair
+    from stbench.plan.plan import DataPlan, Shown
     from stbench.records.folder import Summary
 
 _COLOURS = {"WIN": "bold green", "MARGINAL": "bold yellow", "REGRESSION": "bold red"}
@@ -85,7 +86,7 @@ def list_choices(words: Sequence[str]) -> int:
     return 0
 
 
-def show_plan(plan: Judging) -> None:
+def show_plan(plan: Shown) -> None:
     """All decisions with their reasons, three sample rows, and what the run will need."""
     out = _console()
     table = Table(
@@ -112,7 +113,7 @@ def show_plan(plan: Judging) -> None:
         _show_samples(out, name, data)
 
 
-def _data_sets(plan: Judging) -> dict[str, DataPlan]:
+def _data_sets(plan: Shown) -> dict[str, DataPlan]:
     """By the names of the parts, where they are those of a mixture."""
     from stbench.plan.plan import Plan
 
@@ -130,7 +131,7 @@ def _show_samples(out: Console, part: str, data: DataPlan) -> None:
             out.print(text, no_wrap=True, overflow="ellipsis")
 
 
-def plan_text(plan: Judging) -> str:
+def plan_text(plan: Shown) -> str:
     """The plan as plain text, for the run's folder."""
     width = max(len(decision.what) for decision in plan.decisions)
     return "\n".join(
@@ -224,6 +225,19 @@ def show_score(summary: Summary, score: str) -> None:
         show_verdict_line(line, summary.outcome)
 
 
+def show_mined(facts: Sequence[tuple[str, str]], pairs: Sequence[Pair], places: Mapping[str, str]) -> None:
+    """What was mined, and some of it."""
+    out = _console()
+    _show_facts(out, facts)
+    for number, pair in enumerate(pairs, 1):
+        out.print(f"  {number} [dim]anchor[/] {escape(_short(pair.anchor, 110))}", no_wrap=True, overflow="ellipsis")
+        for text, score, rank in zip(pair.texts, pair.scores, pair.ranks, strict=True):
+            kind = "positive" if text is pair.texts[0] else f"rank {rank}" if rank is not None else "random"
+            said = f"{kind} {score:.3f}" if score is not None else kind
+            out.print(f"    [dim]{said:<14}[/] {escape(_short(text, 100))}", no_wrap=True, overflow="ellipsis")
+    _show_places(out, places)
+
+
 def _alone(summary: Summary) -> Table:
     """Metrics of one model."""
     table = Table(box=None, padding=(0, 2, 0, 0))
@@ -266,15 +280,17 @@ def _sizes(sizes: Sequence[Size]) -> Table:
     return table
 
 
-def show_finished(run: str, lines: Sequence[str], outcome: str, report: str, changed: Sequence[str]) -> None:
-    """The last lines of a run that is already there."""
+def show_finished(
+    run: str, lines: Sequence[str], outcome: str, place: str, changed: Sequence[str], label: str = "report"
+) -> None:
+    """The last lines of a run that is already there; `label` says what is at `place`."""
     out = _console()
     out.print(f"[green]✓[/] {escape(run)} has already run; [bold]force=true[/] starts over", soft_wrap=True)
     for file in changed:
         out.print(
             f"[yellow]![/] {escape(file)} has changed since; [bold]force=true[/] takes the change in", soft_wrap=True
         )
-    out.print(f"[cyan]report[/] {escape(report)}", soft_wrap=True)
+    out.print(f"[cyan]{label}[/] {escape(place)}", soft_wrap=True)
     for line in lines:
         show_verdict_line(line, outcome)
 

@@ -28,13 +28,19 @@ _READ: dict[str, Any] = {
         "training": {"max_seq_length", "trial", "evaluation_rows", "evaluation_documents"},
         "verdict": {"min_effect", "resamples"},
     },
+    "mine": {
+        **dict.fromkeys(("dataset", "negatives", "hardware", "seed"), True),
+        "job": {"kind", "shape"},
+        "training": {"trial", "rows"},
+    },
 }
 """What a job reads of the sentence, where that is not all of it: the rest changes none of its numbers."""
 _NAMED = {
     "train": ("model", "base_model", "dataset", "loss"),
     "evaluate": ("model", "base_model", "dataset", "evaluator"),
+    "mine": ("miner", "dataset", "shape"),
 }
-"""The groups whose choices make a run's name."""
+"""The groups whose choices make a run's name, and for mining what they do not tell."""
 
 
 def meaning(sentence: Sentence) -> dict[str, Any]:
@@ -48,7 +54,8 @@ def meaning(sentence: Sentence) -> dict[str, Any]:
 def run_name(sentence: Sentence, chosen: Mapping[str, str]) -> str:
     """`model-base-dataset-loss-fingerprint`, behind the job where it is another; `chosen` names the choice of each group."""
     job = sentence.job.kind
-    named = {**chosen, "base_model": _base(sentence, chosen["base_model"])}
+    named = {**chosen, "base_model": _base(sentence, chosen["base_model"]), "shape": sentence.job.shape}
+    named["miner"] = Path(sentence.negatives.miner).name
     words: list[str] = [] if job == "train" else [job]
     words += [named[group] for group in _NAMED[job] if named[group] != "auto"]
     if sentence.training.trial:

@@ -437,9 +437,17 @@ class Job(Group):
     """What is done with the sentence."""
 
     summary: str = ""
-    kind: Literal["train", "evaluate"]
+    kind: Literal["train", "evaluate", "mine"]
     against: str | None = None
     """Evaluate: the model that the verdict compares with: a run, a choice of base_model, a folder or a Hub id."""
+    shape: Literal["triplet", "n_tuple", "labeled_pair", "ranked_list"] = "n_tuple"
+    """Mine: of the rows that are written."""
+    output: str | None = None
+    """Mine: a Parquet file, or a folder for it, beside the one in the run's own folder."""
+    hub: str | None = None
+    """Mine: the data set of the Hub that the rows are pushed to."""
+    private: bool = True
+    """Mine: whether only its owner can see that data set."""
 
 
 class Sentence(Group):

@@ -24,9 +24,13 @@ class GuardedMiner:
     The library embeds the documents, then the queries, and asks for the similarity of the queries in their order.
     """
 
-    def __init__(self, model: Any, known: Positives) -> None:
+    def __init__(self, model: Any, known: Positives, depth: int = 0) -> None:
+        """`depth`: so many documents of each query are remembered with their ranks."""
         self._model = model
         self._known = known
+        self._depth = depth
+        self._ranks: dict[str, dict[str, int]] = {}
+        self._texts: Sequence[str] = ()
         self._queries: Sequence[str] = ()
         self._places: dict[str, list[int]] = {}
         self._repeated: dict[str, int] = {}
@@ -41,6 +45,7 @@ class GuardedMiner:
 
     def encode_document(self, texts: list[str], **settings: Any) -> Any:
         self._places.clear()
+        self._texts = texts
         for place, text in enumerate(texts):
             self._places.setdefault(content_hash(text), []).append(place)
         self._repeated = {texts[place]: place for places in self._places.values() for place in places[1:]}
@@ -50,11 +55,22 @@ class GuardedMiner:
         """Shape (queries, documents)."""
         scores: Tensor = self._model.similarity(queries, documents)
         scores[:, list(self._repeated.values())] = NEVER
-        for row, query in enumerate(self._queries[self._asked : self._asked + len(scores)]):
+        asked = self._queries[self._asked : self._asked + len(scores)]
+        for row, query in enumerate(asked):
             hidden = [place for key in self._known.of(query) for place in self._places.get(key, ())]
             scores[row, hidden] = NEVER
         self._asked += len(scores)
+        self._remember(asked, scores)
         return scores
+
+    def _remember(self, queries: Sequence[str], scores: Tensor) -> None:
+        best = scores.topk(min(self._depth, scores.shape[1])).indices.tolist()
+        for query, places in zip(queries, best, strict=True):
+            self._ranks[query] = {self._texts[place]: rank for rank, place in enumerate(places, 1)}
+
+    def rank(self, query: str, document: str) -> int | None:
+        """The place of `document` among all that are no positives of `query`, 1 for the most similar; None below the depth."""
+        return self._ranks.get(query, {}).get(document)
 
     def hides(self, query: str, document: str) -> bool:
         return document in self._repeated or content_hash(document) in self._known.of(query)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from stbench.cache import Store, key_of
 from stbench.config.sentence import Shape
@@ -60,11 +60,22 @@ class Pool:
         return key_of(self.known.digest, self.corpus.digest if self.corpus else None)
 
 
+class Found(NamedTuple):
+    """The admissible negatives of one pair, at most as many as were wanted."""
+
+    negatives: Sequence[str]
+    scores: Sequence[float]
+    """The positive's first."""
+    ranks: Sequence[int | None]
+    """Of the negatives."""
+
+
 @dataclass(frozen=True)
 class Mined:
-    """Every pair with its negatives, hardest first: anchor, positive, negatives, scores.
+    """Every pair with its negatives, hardest first: anchor, positive, negatives, scores, ranks.
 
-    `scores` are those of the positive and of the negatives that were found; random documents that fill up have none.
+    `scores` are those of the positive and of the negatives that were found, `ranks` the places of these negatives among all
+    documents that the miner compared; random documents that fill up have neither.
     """
 
     lists: Dataset
@@ -116,7 +127,7 @@ def mine(
     pool = pool or Pool(Positives(zip(pairs["anchor"], pairs["positive"], strict=True)))
     texts = [[row["anchor"], row["positive"]] for row in pairs]
     models = [miner.digest, rescorer.digest if rescorer else None]
-    key = key_of("mined", asdict(settings), models, pool.digest, texts)
+    key = key_of("mined with ranks", asdict(settings), models, pool.digest, texts)
 
     def build(folder: Path) -> None:
         found = _found(pairs, settings, miner, pool, rescorer)
@@ -176,15 +187,16 @@ def candidates(
 
 def _found(
     pairs: Dataset, settings: MiningSettings, miner: Miner, pool: Pool, rescorer: Rescorer | None
-) -> dict[tuple[str, str], tuple[list[str], list[float]]]:
-    """For each pair that has any: its admissible negatives, at most `settings.num`, and the scores, the positive's first."""
+) -> dict[tuple[str, str], Found]:
+    """What there is for each pair that has any admissible negatives."""
     from sentence_transformers.util import mine_hard_negatives
 
     corpus = pool.corpus.read() if pool.corpus else None
     documents = len({*pairs["positive"], *(corpus or ())})
     queries = len(set(pairs["anchor"]))
     model = miner.load()
-    guarded = GuardedMiner(model, pool.known)
+    range_max = max(min(settings.range_max, documents), settings.range_min + settings.num)
+    guarded = GuardedMiner(model, pool.known, depth=range_max)
     with ExitStack() as stack:
         stack.enter_context(miner.watch(model, queries + documents, "mining"))
         stack.enter_context(_drawing(settings.seed))
@@ -197,7 +209,7 @@ def _found(
             cross_encoder=_rescorer(rescorer, guarded, pairs, queries * settings.range_max, stack),
             num_negatives=settings.num,
             range_min=settings.range_min,
-            range_max=max(min(settings.range_max, documents), settings.range_min + settings.num),
+            range_max=range_max,
             sampling_strategy=settings.sampling,
             relative_margin=settings.relative_margin,
             absolute_margin=settings.absolute_margin,
@@ -211,23 +223,26 @@ def _found(
             verbose=False,
         )
     lists = zip(mined["anchor"], mined["positive"], mined["scores"], strict=True) if len(mined) else ()
-    return {(anchor, positive): (negatives, scores) for anchor, (positive, *negatives), scores in lists}
+    return {
+        (anchor, positive): Found(negatives, scores, [guarded.rank(anchor, text) for text in negatives])
+        for anchor, (positive, *negatives), scores in lists
+    }
 
 
-def _filled(
-    pairs: Dataset, found: Mapping[tuple[str, str], tuple[list[str], list[float]]], settings: MiningSettings, pool: Pool
-) -> list[Row]:
+def _filled(pairs: Dataset, mined: Mapping[tuple[str, str], Found], settings: MiningSettings, pool: Pool) -> list[Row]:
     """Every pair with its negatives; random documents stand for those that are lacking."""
     documents = list(dict.fromkeys([*pairs["positive"], *(pool.corpus.read() if pool.corpus else ())]))
     rows: list[Row] = []
     for anchor, positive in dict.fromkeys(zip(pairs["anchor"], pairs["positive"], strict=True)):
-        negatives, scores = found.get((anchor, positive), ([], []))
+        found = mined.get((anchor, positive), Found((), (), ()))
+        negatives = list(found.negatives)
         if settings.fill == "random" and len(negatives) < settings.num:
             hidden = {*pool.known.of(anchor), content_hash(positive), *map(content_hash, negatives)}
             # By the query: it gets the same documents with each of its positives.
             draw = random.Random(f"{settings.seed} {anchor}")
             negatives = [*negatives, *_drawn(documents, settings.num - len(negatives), hidden, draw)]
-        rows.append({"anchor": anchor, "positive": positive, "negatives": negatives, "scores": scores})
+        kept = {"scores": list(found.scores), "ranks": list(found.ranks)}
+        rows.append({"anchor": anchor, "positive": positive, "negatives": negatives, **kept})
     return rows
 
 

@@ -71,7 +71,7 @@ def split(loaded: Mapping[str, Dataset], mapped: Mapping[str, Mapped], sizes: Si
     Raises `Refused` when nothing is left to train on or to judge by.
     """
     counts: dict[str, int] = {}
-    clean = {name: _clean(rows, mapped[name], name, counts) for name, rows in loaded.items()}
+    clean = cleaned(loaded, mapped, counts)
     train, whole = clean["train"], dict(clean)
     if "validation" in clean and "test" not in clean:
         clean["validation"], clean["test"] = _carve(clean["validation"], math.ceil(len(clean["validation"]) / 2))
@@ -86,6 +86,22 @@ def split(loaded: Mapping[str, Dataset], mapped: Mapping[str, Mapped], sizes: Si
             mend = "give more rows, or hold out fewer: dataset.test_size=… dataset.validation_size=…"
             raise Refused(Problem(f"no {name} rows are left", "dataset", mend))
     return Splits(train, validation, test, mapped["train"].shape, counts, whole=whole)
+
+
+def cleaned(loaded: Mapping[str, Dataset], mapped: Mapping[str, Mapped], counts: dict[str, int]) -> dict[str, Dataset]:
+    """The clean rows of every split; what cleaning did is added to `counts`."""
+    return {name: _clean(rows, mapped[name], name, counts) for name, rows in loaded.items()}
+
+
+def trainable(clean: Mapping[str, Dataset], sizes: Sizes) -> Dataset:
+    """All clean training rows, none of them held out, cut to size.
+
+    Raises `Refused` when there is none.
+    """
+    rows = _cut(_cut(clean["train"], sizes.limit), sizes.train_rows)
+    if not len(rows):
+        raise Refused(Problem("no training rows are left", "dataset.train", "give rows with texts"))
+    return rows
 
 
 def whole(rows: Dataset, mapped: Mapped, sizes: Sizes, counts: dict[str, int]) -> Dataset:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from typing import Any
 
 
@@ -29,3 +30,14 @@ def _batch_size(features: Any) -> int:
         if name in features:
             return int(features[name].shape[0])
     return 0
+
+
+def behind(advance: Callable[..., None]) -> Callable[[Any, int, str], AbstractContextManager[None]]:
+    """Shows a miner, a rescorer or a teacher at work behind the bar that `advance` moves."""
+
+    @contextmanager
+    def at_work(model: Any, texts: int, what: str) -> Iterator[None]:
+        with counting(lambda: model, texts, partial(advance, text=what)):
+            yield
+
+    return at_work

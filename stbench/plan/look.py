@@ -74,7 +74,7 @@ def _look(said: Spoken, base: Base, store: Store, alone: bool) -> Look:
     sentence = said.sentence
     source = open_source(sentence.dataset, store)
     heads = {split: head(source.files(split), split) for split in source.splits}
-    mapped = _map(sentence, heads, source.files("train")[0].name)
+    mapped = map_splits(sentence, heads, source.files("train")[0].name)
     held = judged_by_own_collection(Held(source, heads, mapped), sentence.evaluator, store)
     source, heads, mapped = held.source, held.heads, held.mapped
     shape = mapped["train"].shape
@@ -88,7 +88,7 @@ def _look(said: Spoken, base: Base, store: Store, alone: bool) -> Look:
     return Look(said, source, heads, mapped, asked, draft, evaluator, [*problems, *more, *unread, *pooled])
 
 
-def _map(sentence: Sentence, heads: Mapping[str, Head], train_name: str) -> dict[str, Mapped]:
+def map_splits(sentence: Sentence, heads: Mapping[str, Head], train_name: str) -> dict[str, Mapped]:
     """Roles of each split; classes and the range of the scores are those of the training rows."""
     roles, classes = sentence.dataset.roles, sentence.dataset.classes
     train = map_roles(heads["train"].rows, heads["train"].columns, roles, classes, train_name)

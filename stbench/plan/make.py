@@ -98,7 +98,7 @@ def _data(look: Look, defaults: Defaults, store: Store) -> DataPlan:
         ) if mines else None,
         miner=helper(chosen.miner, "negatives.miner") if mines else None,
         rescorer=helper(chosen.rescore, "negatives.rescore") if mines and chosen.rescore else None,
-        corpus=_corpus(sentence, look.mapped["train"], found, store) if mines else None,
+        corpus=corpus_for(sentence, look.mapped["train"], found, store) if mines else None,
         searched=found,
         seed=sentence.seed,
         teacher=teacher_plan(sentence, defaults.base)
@@ -107,7 +107,7 @@ def _data(look: Look, defaults: Defaults, store: Store) -> DataPlan:
     )  # fmt: skip
 
 
-def _corpus(sentence: Sentence, train: Mapped, searched: Searched | None, store: Store) -> Corpus | None:
+def corpus_for(sentence: Sentence, train: Mapped, searched: Searched | None, store: Store) -> Corpus | None:
     """Documents to mine from beside those of the training rows: as said, else those of the data's own collection."""
     said = sentence.negatives.corpus
     if said:

@@ -178,21 +178,13 @@ class PartPlan:
     prompts: Prompts = NO_PROMPTS
 
 
-class Judging(Protocol):
-    """What of a plan says how models are scored, and what is shown of it."""
+class Shown(Protocol):
+    """What is shown of any plan."""
 
     @property
     def run(self) -> str: ...
     @property
-    def blueprint(self) -> Blueprint: ...
-    @property
     def data(self) -> DataPlan: ...
-    @property
-    def evaluator(self) -> EvaluatorPlan: ...
-    @property
-    def precision(self) -> Mode: ...
-    @property
-    def seed(self) -> int: ...
     @property
     def memory_bytes(self) -> int: ...
     @property
@@ -204,6 +196,19 @@ class Judging(Protocol):
 
     @property
     def decisions(self) -> tuple[Decision, ...]: ...
+
+
+class Judging(Shown, Protocol):
+    """What of a plan says how models are scored."""
+
+    @property
+    def blueprint(self) -> Blueprint: ...
+    @property
+    def evaluator(self) -> EvaluatorPlan: ...
+    @property
+    def precision(self) -> Mode: ...
+    @property
+    def seed(self) -> int: ...
 
 
 @dataclass(frozen=True)

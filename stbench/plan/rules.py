@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from stbench.config.discovery import choices, load
-from stbench.config.sentence import Loss, LossForType, Regularizers, Sentence, Shape
+from stbench.config.sentence import Loss, LossForType, Negatives, Regularizers, Sentence, Shape
 from stbench.data.shapes import MINER, TEACHERS, Conversion, Means, Must, path, reachable
 from stbench.errors import Problem
 from stbench.models.base import Base
@@ -325,7 +325,11 @@ def length_within_base(draft: Draft) -> Iterator[Problem]:
 def mining_window_holds_enough(draft: Draft) -> Iterator[Problem]:
     """The window of ranks must hold as many candidates as negatives are wanted."""
     negatives = draft.sentence.negatives
-    wanted = negatives.num or draft.sentence.loss.suggests.num_negatives or 1
+    yield from window_holds(negatives, negatives.num or draft.sentence.loss.suggests.num_negatives or 1)
+
+
+def window_holds(negatives: Negatives, wanted: int) -> Iterator[Problem]:
+    """What keeps the window from holding `wanted` candidates."""
     room = negatives.range_max - negatives.range_min
     if room < wanted:
         yield Problem(

@@ -101,3 +101,12 @@ def test_what_an_evaluation_does_not_read_changes_no_name(word: str, name: Calla
 )  # fmt: skip
 def test_what_it_reads_does(word: str, name: Callable[..., str]) -> None:
     assert name("job=evaluate", word) != name("job=evaluate")
+
+
+def test_a_mining_is_named_by_its_miner_data_and_shape(name: Callable[..., str]) -> None:
+    words = name("job=mine", "negatives.miner=minilm", "job.shape=triplet").split("-")
+    assert words[:-1] == ["mine", "minilm", "python_docs", "triplet"]
+    for word in ("job.output=a.parquet", "job.hub=a/b", "loss=triplet", "training.epochs=9", "base_model=minilm"):
+        assert name("job=mine", word) == name("job=mine")
+    for word in ("negatives.num=9", "negatives.rescore=minilm", "dataset.limit=9", "job.shape=triplet"):
+        assert name("job=mine", word) != name("job=mine")
