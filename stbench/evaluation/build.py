@@ -83,7 +83,13 @@ def build_evaluator(
     inputs = INPUTS[plan.kind](rows, Means(plan, type_, retriever, store, collection))
     if not inputs.ids:
         what = f"none of the {len(rows):,} {name} rows can be judged: {NOTHING.get(plan.kind, 'they hold nothing to judge')}"
-        raise Refused(Problem(what, f"evaluator={plan.name}", "another evaluator=…, or other held-out rows"))
+        raise Refused(
+            Problem(
+                what,
+                f"evaluator={plan.name}",
+                "another evaluator=…, or more held-out rows: training.evaluation_rows=… dataset.test_size=…",
+            )
+        )
     cls = recorder(plan, type_)
     given = {"name": name, "batch_size": plan.batch_size, "show_progress_bar": False, "write_csv": False}
     evaluator: Recorder = cls(**inputs.arguments, **plan.arguments, **_taken(cls, given))

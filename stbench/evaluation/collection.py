@@ -44,16 +44,17 @@ def _judged(row: Mapping[str, Any]) -> tuple[list[str], list[float]]:
 
 
 def by_label(texts: Sequence[str], labels: Sequence[object]) -> Collection:
-    """Half of the texts, chosen by content, search the other half for texts of their own label.
+    """Every text searches all the others for those of its own label; it never finds itself (`Collection.itself`).
 
-    Queries without any text of their label to find are left out.
+    A text whose label no other has is searched and does not search.
     """
-    texts_by_id = {content_hash(text): (text, label) for text, label in zip(texts, labels, strict=True)}
-    order = sorted(texts_by_id)
-    asking, searched = order[::2], order[1::2]
-    with_label: dict[object, dict[str, float]] = {}
-    for key in searched:
-        with_label.setdefault(texts_by_id[key][1], {})[key] = 1.0
-    grades = {key: with_label[texts_by_id[key][1]] for key in asking if texts_by_id[key][1] in with_label}
-    queries = {key: texts_by_id[key][0] for key in grades}
-    return Collection({key: texts_by_id[key][0] for key in searched}, queries, grades)
+    by_id = {content_hash(text): (text, label) for text, label in zip(texts, labels, strict=True)}
+    of_label: dict[object, dict[str, float]] = {}
+    for key, (_, label) in by_id.items():
+        of_label.setdefault(label, {})[key] = 1.0
+    corpus = {key: text for key, (text, _) in by_id.items()}
+    asking = {key: label for key, (_, label) in by_id.items() if len(of_label[label]) > 1}
+    grades = {
+        query: {key: grade for key, grade in of_label[label].items() if key != query} for query, label in asking.items()
+    }
+    return Collection(corpus, {key: corpus[key] for key in asking}, grades)

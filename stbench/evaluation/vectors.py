@@ -19,11 +19,11 @@ class GivenTeacher:
     def __init__(self, embeddings: Sequence[Sequence[float]]) -> None:
         self._embeddings = np.asarray(embeddings, dtype=np.float32)
 
-    def encode(self, sentences: Sequence[str], **_: Any) -> Any:
+    def encode(self, sentences: Sequence[str], convert_to_numpy: bool = False, **_: Any) -> Any:
         import torch
 
         assert len(sentences) == len(self._embeddings)
-        return torch.from_numpy(self._embeddings)
+        return self._embeddings if convert_to_numpy else torch.from_numpy(self._embeddings)
 
     def sparsity(self, embeddings: Any) -> dict[str, float]:
         from sentence_transformers import SparseEncoder

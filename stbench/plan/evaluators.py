@@ -23,9 +23,9 @@ ASKING = ("mse", "distillation")
 SAYS: dict[tuple[str, Shape | Literal[""]], str] = {
     ("nano_beir", ""): "one half of the queries, chosen by content, selects, the other gives the verdict; published"
     " figures are of all of them (evaluator.also=nano_beir)",
-    ("retrieval", "labeled_text"): "one half of the texts, chosen by content, searches the other for its own label",
+    ("retrieval", "labeled_text"): "each text searches all others for its own label",
     ("retrieval", "damaged_text"): "each text is searched by a copy of itself with 60 % of its words deleted",
-    ("reranking", "labeled_text"): "one half of the texts, chosen by content, ranks the other by its own label",
+    ("reranking", "labeled_text"): "each text ranks what is found among all others by its own label",
     ("label_accuracy", "labeled_text"): "a classifier on the frozen embeddings, fitted on other held-out texts",
     ("label_accuracy", "class_pair"): "a classifier on the frozen embeddings, fitted on other held-out pairs: "
     "the head of the loss is no part of the model",

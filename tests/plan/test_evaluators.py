@@ -131,7 +131,7 @@ def test_class_pairs_that_are_trained_as_triplets_are_judged_as_triplets(judged:
 def test_the_plan_says_how_labelled_texts_are_judged(planned: Planner) -> None:
     plan = planned("loss=BatchAllTripletLoss", shape="labeled_text")
     (why,) = [line.why for line in plan.decisions if line.what == "evaluator"]
-    assert why.startswith("evaluator=retrieval, by model type and labeled_text rows: one half of the texts")
+    assert why.startswith("evaluator=retrieval, by model type and labeled_text rows: each text searches all others")
 
 
 def test_a_first_stage_is_found_for_the_rows_that_are_judged(planned: Planner, data: Mapping[str, Path]) -> None:
