@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 NUMBERS = ("label", "score", "relevance", "margin", "scores", "embedding")
 """Roles that are no texts."""
+OF_A_LABEL = 4
+"""Labelled texts that stay together where rows are cut to a number."""
 LARGEST_SHARE = 1000
 """A share of the training rows never holds out more rows than this."""
 
@@ -243,7 +245,23 @@ def _cut(rows: Dataset, limit: int | None) -> Dataset:
         (content_hash(anchor), repr(list(row.values()))) for anchor, row in zip(anchors_of(rows), rows, strict=True)
     ]
     order = sorted(range(len(rows)), key=keys.__getitem__)
+    if {"text", "label"} <= set(rows.column_names):
+        order = _in_groups(order, list(rows["label"]))
     return rows.select(sorted(order[:limit]))
+
+
+def _in_groups(order: Sequence[int], labels: Sequence[object]) -> list[int]:
+    """`order` with the texts of a label in groups of `OF_A_LABEL`: alone they could neither be learnt nor judged by."""
+    by_label: dict[object, list[int]] = {}
+    for index in order:
+        by_label.setdefault(labels[index], []).append(index)
+    place = {index: rank for rank, index in enumerate(order)}
+    groups = [
+        members[start : start + OF_A_LABEL]
+        for members in by_label.values()
+        for start in range(0, len(members), OF_A_LABEL)
+    ]
+    return [index for group in sorted(groups, key=lambda group: place[group[0]]) for index in group]
 
 
 def _without(train: Dataset, held: list[Dataset], counts: dict[str, int]) -> Dataset:

@@ -73,6 +73,16 @@ def test_a_limit_chooses_by_content_among_rows_of_one_anchor_too() -> None:
     assert set(one.train["positive"]) == set(two.train["positive"])
 
 
+def test_a_limit_leaves_several_texts_of_each_label() -> None:
+    rows = [{"text": f"text {i}", "label": f"label {i % 40}"} for i in range(400)]
+    sizes = Sizes(validation=100, test=100, limit=16, evaluation_rows=12)
+    one, two = cut(sizes, train=rows), cut(sizes, train=rows[::-1])
+    assert set(one.train["text"]) == set(two.train["text"])
+    for part, number in ((one.train, 16), (one.validation, 12), (one.test, 12)):
+        assert len(part) == number
+        assert len(set(part["label"])) < number / 2
+
+
 def test_more_rows_leave_those_that_were_held_out_where_they_were() -> None:
     sizes = Sizes(validation=20, test=20)
     before, after = cut(sizes, train=pairs(200)), cut(sizes, train=pairs(220))
