@@ -35,7 +35,7 @@ def problem(*words: str) -> Problem:
         ("learning_rate=1", "no group or option 'learning_rate'", "did you mean training.learning_rate=1?"),
         ("dataset.anchor=question", "no option 'dataset.anchor'", "did you mean dataset.roles.anchor=question?"),
         ("training.qqq=1", "no option 'training.qqq'", "options of training: batch_size,"),
-        ("qqq=1", "no group or option 'qqq'", "choose one of: base_model, cache,"),
+        ("qqq=1", "no group or option 'qqq'", "choose one of: adapter, base_model, cache,"),
         ("model=", "no model called ''", "choose one of: cross_encoder,"),
         ("model=null", "no model called ''", "choose one of: cross_encoder,"),
         ('model="cross_encodr"', "no model called 'cross_encodr'", "did you mean model=cross_encoder?"),

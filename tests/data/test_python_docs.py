@@ -32,7 +32,7 @@ def test_the_standard_library_gives_thousands_of_rows_in_seconds(
 ) -> None:
     rows, seconds = standard_library
     assert len(rows) > 5000
-    assert seconds < 5
+    assert seconds < 10
 
 
 def test_rows_are_sorted_without_repeats_and_the_same_every_time(

@@ -23,8 +23,8 @@ def runs(
     new_place: Callable[[str], Place], background: Callable[..., Future[Any]], tiny: Tiny
 ) -> Iterator[Mapping[str, Ended]]:
     local = ("base_model=path", f"base_model.path={tiny.plain}")
-    # The loss keeps this word unread and calls it in its first step.
-    broken = "loss.arguments.similarity_fct=nonsense"
+    # The loss keeps this word unread and multiplies by it in its first step.
+    broken = "loss.arguments.scale=nonsense"
 
     def run(name: str, *words: str, **environment: str) -> Ended:
         place = new_place(name)
@@ -47,10 +47,10 @@ def test_an_error_while_training_is_told_in_short_and_kept_in_full(runs: Mapping
     place, done = runs["failed"].result()
     assert done.code == 1
     first, second = done.err.splitlines()
-    assert first == "✗ failed: TypeError: 'str' object is not callable"
+    assert first.startswith("✗ failed: TypeError: ")
     assert second.endswith(f"logs/{place.experiment.name}.log")
     assert "Traceback (most recent call last)" in place.log
-    assert "TypeError: 'str' object is not callable" in place.log
+    assert first.removeprefix("✗ failed: ") in place.log
     assert "VERDICT" not in done.out
     assert place.read("status.json")["state"] == "failed"
     assert place.ledger == []
