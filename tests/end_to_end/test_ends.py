@@ -24,7 +24,7 @@ def runs(
 ) -> Iterator[Mapping[str, Ended]]:
     local = ("base_model=path", f"base_model.path={tiny.plain}")
     # The loss keeps this word unread and multiplies by it in its first step.
-    broken = "loss.arguments.scale=nonsense"
+    broken = ("loss=MultipleNegativesSymmetricRankingLoss", "loss.arguments.scale=nonsense")
 
     def run(name: str, *words: str, **environment: str) -> Ended:
         place = new_place(name)
@@ -36,7 +36,7 @@ def runs(
             "unreachable": run(
                 "unreachable", "base_model=owner/tiny", HF_ENDPOINT="http://127.0.0.1:9", HF_HUB_OFFLINE="0"
             ),
-            "failed": run("failed", *local, *SHORT, broken),
+            "failed": run("failed", *local, *SHORT, *broken),
             "trial": run("trial", *local, "training=smoke"),
             "hub": run("hub", "base_model=owner/tiny", *SHORT, "tracker=none", HF_ENDPOINT=address, HF_HUB_OFFLINE="0"),
         }
