@@ -23,8 +23,8 @@ def runs(
     new_place: Callable[[str], Place], background: Callable[..., Future[Any]], tiny: Tiny
 ) -> Iterator[Mapping[str, Ended]]:
     local = ("base_model=path", f"base_model.path={tiny.plain}")
-    # The loss keeps this word unread and multiplies by it in its first step.
-    broken = ("loss=MultipleNegativesSymmetricRankingLoss", "loss.arguments.scale=nonsense")
+    # The loss keeps this word unread and subtracts from it in its first step.
+    broken = ("loss=MegaBatchMarginLoss", "loss.arguments.positive_margin=nonsense")
 
     def run(name: str, *words: str, **environment: str) -> Ended:
         place = new_place(name)
