@@ -16,6 +16,7 @@ from stbench.errors import Problem, Refused
 
 if TYPE_CHECKING:
     from stbench.evaluation.sizes import Size
+    from stbench.jobs.cost import Estimate
     from stbench.jobs.mined_rows import Pair
     from stbench.plan.plan import DataPlan, Shown
     from stbench.records.folder import Summary
@@ -236,6 +237,24 @@ def show_mined(facts: Sequence[tuple[str, str]], pairs: Sequence[Pair], places: 
             said = f"{kind} {score:.3f}" if score is not None else kind
             out.print(f"    [dim]{said:<14}[/] {escape(_short(text, 100))}", no_wrap=True, overflow="ellipsis")
     _show_places(out, places)
+
+
+def show_estimate(rows: Sequence[tuple[str, str, str]], found: Estimate, place: str) -> None:
+    """What each stage would take and how that was found, and all of it in one line."""
+    out = _console()
+    out.print()
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for name in ("stage", "in the run", "measured"):
+        table.add_column(name, justify="right" if name == "in the run" else "left", header_style="dim")
+    for stage, whole, how in rows:
+        table.add_row(f"[cyan]{escape(stage)}[/]", whole, f"[dim]{escape(how)}[/]")
+    out.print(table)
+    for text in found.notes:
+        note(text)
+    note("report and tracking are not counted: some seconds")
+    _show_places(out, {"estimate": place})
+    out.print()
+    out.print(escape(found.line()), soft_wrap=True)
 
 
 def _alone(summary: Summary) -> Table:

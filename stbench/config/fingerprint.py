@@ -39,6 +39,7 @@ _NAMED = {
     "train": ("model", "base_model", "dataset", "loss"),
     "evaluate": ("model", "base_model", "dataset", "evaluator"),
     "mine": ("miner", "dataset", "shape"),
+    "estimate": ("model", "base_model", "dataset", "loss"),
 }
 """The groups whose choices make a run's name, and for mining what they do not tell."""
 

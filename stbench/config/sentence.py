@@ -437,7 +437,7 @@ class Job(Group):
     """What is done with the sentence."""
 
     summary: str = ""
-    kind: Literal["train", "evaluate", "mine"]
+    kind: Literal["train", "evaluate", "mine", "estimate"]
     against: str | None = None
     """Evaluate: the model that the verdict compares with: a run, a choice of base_model, a folder or a Hub id."""
     shape: Literal["triplet", "n_tuple", "labeled_pair", "ranked_list"] = "n_tuple"
@@ -448,6 +448,8 @@ class Job(Group):
     """Mine: the data set of the Hub that the rows are pushed to."""
     private: bool = True
     """Mine: whether only its owner can see that data set."""
+    steps: int = Field(default=5, ge=1)
+    """Estimate: training steps that are timed."""
 
 
 class Sentence(Group):
