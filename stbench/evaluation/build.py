@@ -75,25 +75,16 @@ def build_evaluator(
     """The evaluator of `plan` over the held-out `rows` of the split `name` (its metrics begin with that name)."""
     if plan.kind == "nano_beir":
         return _settled(built(per_data_set(_class(plan, type_)), plan, name), plan, precision)
-    for step in plan.steps.get(name, ()):
-        if step.asks_teacher and teacher is not None:
-            rows = teacher.answer(rows, step, store)
-        else:
-            rows = convert(rows, step, plan.classes)
+    rows = _converted(plan, rows, name, teacher, store)
     inputs = INPUTS[plan.kind](rows, Means(plan, type_, retriever, store, collection))
     if not inputs.ids:
-        what = f"none of the {len(rows):,} {name} rows can be judged: {NOTHING.get(plan.kind, 'they hold nothing to judge')}"
-        raise Refused(
-            Problem(
-                what,
-                f"evaluator={plan.name}",
-                "another evaluator=…, or more held-out rows: training.evaluation_rows=… dataset.test_size=…",
-            )
-        )
+        raise Refused(_nothing(plan, name, len(rows)))
     cls = recorder(plan, type_)
     given = {"name": name, "batch_size": plan.batch_size, "show_progress_bar": False, "write_csv": False}
     evaluator: Recorder = cls(**inputs.arguments, **plan.arguments, **_taken(cls, given))
     _settled(evaluator, plan, precision)
+    if plan.asks_teacher:
+        evaluator.content = _digest(rows)
     evaluator.sample_ids = inputs.ids
     evaluator.work = inputs.texts
     evaluator.collection = inputs.collection
@@ -104,6 +95,32 @@ def build_evaluator(
         rankings = rankings_of(inputs.collection, evaluator.depth, plan.language, store)  # type: ignore[attr-defined]
         evaluator.refer_to(NAME, rankings, plan.fusion)  # type: ignore[attr-defined]
     return evaluator
+
+
+def _converted(plan: EvaluatorPlan, rows: Dataset, split: str, teacher: Teacher | None, store: Store) -> Dataset:
+    """The rows in a shape that the evaluator reads."""
+    for step in plan.steps.get(split, ()):
+        if step.asks_teacher and teacher is not None:
+            rows = teacher.answer(rows, step, store)
+        else:
+            rows = convert(rows, step, plan.classes)
+    return rows
+
+
+def _digest(rows: Dataset) -> str:
+    """Content of the rows with the teacher's answers, which depend on what it was shown to train on."""
+    import xxhash
+
+    digest = xxhash.xxh3_128()
+    for row in rows:
+        digest.update(repr(list(row.values())).encode("utf-8", "surrogatepass"))
+    return str(digest.hexdigest())
+
+
+def _nothing(plan: EvaluatorPlan, split: str, rows: int) -> Problem:
+    why = NOTHING.get(plan.kind, "they hold nothing to judge")
+    mend = "another evaluator=…, or more held-out rows: training.evaluation_rows=… dataset.test_size=…"
+    return Problem(f"none of the {rows:,} {split} rows can be judged: {why}", f"evaluator={plan.name}", mend)
 
 
 def _settled(evaluator: Recorder, plan: EvaluatorPlan, precision: Mode) -> Recorder:

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from sentence_transformers.base.evaluation import BaseEvaluator
 
 FOLDS = 5
-_ROUNDS = 200
-"""Of the optimiser; enough for embeddings of some hundred dimensions."""
+_ROUNDS = 100
+"""Of the optimiser, as many as MTEB gives it."""
 
 
 def labelled_texts(columns: Sequence[Sequence[str]], labels: Sequence[int], batch_size: int) -> Any:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from stbench.cache import Store
+from stbench.data.shapes import CONVERSIONS
 from stbench.data.splits import content_hash
 from stbench.errors import Refused
 from stbench.evaluation.build import build_evaluator
@@ -184,3 +185,29 @@ def test_rows_with_nothing_to_judge_are_refused(kind: str, cls: str, columns: di
     with pytest.raises(Refused, match="can be judged") as caught:
         built(kind, cls, columns)
     assert caught.value.problems[0].mend
+
+
+def test_what_a_teacher_answers_is_part_of_what_is_judged() -> None:
+    """A projected teacher gives the same rows other embeddings once it was trained on others."""
+    from datasets import Dataset
+
+    class Answering:
+        def __init__(self, answer: float) -> None:
+            self.answer_ = answer
+
+        def answer(self, rows: Any, step: Any, store: Any) -> Any:
+            return rows.add_column("embedding", [[self.answer_, 1.0]] * len(rows))
+
+    embed = next(step for step in CONVERSIONS if step.name == "embed")
+    plan = EvaluatorPlan(
+        "mse", "mse", "MSEEvaluator", "negative_mse", "mean", 10, 7, steps={"validation": (embed,), "test": (embed,)}
+    )
+    found = [
+        build_evaluator(
+            plan, "sentence_transformer", Dataset.from_dict({"text": [A, B]}), "test", "fp32", None,
+            Store(Path("unused"), "off"), teacher=Answering(answer),  # type: ignore[arg-type]
+        )
+        for answer in (0.5, 0.5, 0.25)
+    ]  # fmt: skip
+    assert found[0].content == found[1].content != found[2].content
+    assert retrieval({"anchor": [A], "positive": ["two"]}).content is None
