@@ -15,7 +15,7 @@ setup: $(READY) ## virtual environment with the tested versions
 $(READY): pyproject.toml constraints.txt
 	test -x $(PYTHON) || python3 -m venv $(VENV)
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
-	$(PYTHON) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[offline,distill,dev]'
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[offline,distill,qlora,dev]'
 	touch $(READY)
 
 run: $(READY) ## the default experiment, or any sentence: make run ARGS="loss=triplet negatives=mined"
@@ -38,7 +38,7 @@ ui: $(READY) ## what MLflow has tracked, in the browser
 	$(VENV)/bin/mlflow ui --backend-store-uri sqlite:///logs/mlflow.db --host 127.0.0.1 --port 5000
 
 test: $(READY) ## all tests
-	$(PYTHON) -m pytest
+	$(PYTHON) -m pytest -n logical --maxprocesses 4 --dist loadfile
 
 check: $(READY) ## lint, format and types
 	$(VENV)/bin/ruff check .

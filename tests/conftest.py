@@ -27,6 +27,9 @@ os.environ["STBENCH_CACHE"] = str(Path(_PLACE.name, "store"))
 os.environ["HF_DATASETS_CACHE"] = str(Path(_PLACE.name, "datasets"))
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TQDM_DISABLE"] = "1"
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Threads of several workers on the same processors wait for each other longer than they compute.
+    os.environ["OMP_NUM_THREADS"] = "1"
 
 ROWS = 40
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -153,10 +154,13 @@ def test_listing_shows_every_choice_with_its_line(command: Command, workplace: P
     assert "model=" not in out
 
 
+GROUPS = {"loss": "contrastive", "model": "cross_encoder", "adapter": "lora", "job": "mine", "teacher": "none"}
+
+
 def test_help_shows_every_group(command: Command, workplace: Path) -> None:
     code, out, _ = command("--help")
     assert code == 0
-    assert "loss: classification, contrastive" in out
+    assert all(re.search(rf"^{group}: .*\b{choice}\b", out, re.MULTILINE) for group, choice in GROUPS.items())
     assert "learning_rate" in out
 
 
@@ -262,11 +266,11 @@ def test_the_shell_gets_a_script_for_the_program(command: Command, workplace: Pa
 @pytest.mark.parametrize(
     ("line", "offers"),
     [
-        ("stbench mod", {"model=", "model."}),
+        ("stbench mod", {"model=", "model.", "modifier=", "modifier."}),
         ("stbench model=cr", {"model=cross_encoder"}),
         ("stbench training.le", {"training.learning_rate="}),
         ("stbench negatives=", {"negatives=auto", "negatives=in_batch", "negatives=mined", "negatives=none"}),
-        ("stbench dataset=m", {"dataset=mine"}),
+        ("stbench dataset=mi", {"dataset=mine", "dataset=mixture"}),
         ("stbench dataset=files dataset.train=./pa", {"dataset.train=./pairs.csv"}),
         ("stbench qqq", set()),
     ],
