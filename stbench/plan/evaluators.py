@@ -150,7 +150,7 @@ def _steps(choice: Evaluator, held: _Held) -> dict[str, tuple[Conversion, ...]] 
     """Conversions by split, none of which mines; None where a split has no way."""
     means = [means for means in TEACHERS if means == held.teacher and choice.kind in ASKING]
     found = {split: path(shape, choice.shapes, means) for split, shape in held.shapes.items()}
-    if any(steps is None or _INVENTED <= {step.name for step in steps} for steps in found.values()):
+    if any(steps is None or {step.name for step in steps} >= _INVENTED for steps in found.values()):
         return None
     return {split: tuple(steps) for split, steps in found.items() if steps}
 
