@@ -18,9 +18,10 @@ from stbench.models.base import Base
 from stbench.models.blueprint import Blueprint
 from stbench.models.choose import base_of, named_base
 from stbench.models.heads import head_of
-from stbench.plan import rules, versions
+from stbench.plan import versions
 from stbench.plan.collections import searched
 from stbench.plan.decide import Defaults
+from stbench.plan.draft import Draft, Rule
 from stbench.plan.estimate import evaluation_bytes
 from stbench.plan.evaluators import choose_evaluator
 from stbench.plan.hardware import Mode, choose_device, choose_precision
@@ -30,15 +31,10 @@ from stbench.plan.model_rules import MODEL_RULES
 from stbench.plan.plan import DataPlan, Decision, EvaluatorPlan
 from stbench.plan.references import with_references
 from stbench.plan.spoken import Spoken, spoken
+from stbench.plan.training_rules import length_within_base
 
 AGAINST = "job.against"
-RULES: tuple[rules.Rule, ...] = (
-    rules.base_fits_model_type,
-    rules.splade_needs_its_head,
-    rules.revision_is_of_the_hub,
-    rules.length_within_base,
-    *MODEL_RULES,
-)
+RULES: tuple[Rule, ...] = (*MODEL_RULES, length_within_base)
 """The rules of training that are about the model alone."""
 
 
@@ -134,7 +130,7 @@ def _on_one(said: Spoken, base: Base, run: str, store: Store) -> tuple[Evaluatio
     heads, mapped = read_heads(rows, sentence)
     data, classes_problem = _with_classes(sentence, base, _data(sentence, rows, heads, mapped, store))
     tested, head = shape_of_test(data.mapped), head_of(base)
-    draft = rules.Draft(sentence, dict(said.chosen), base, tested.shape)
+    draft = Draft(sentence, dict(said.chosen), base, tested.shape)
     device, device_problem = choose_device(sentence.hardware)
     precision, _, precision_problem = choose_precision(sentence.precision, device, base.architecture == "static")
     evaluator, problems = choose_evaluator(sentence, {"train": tested, "test": tested}, said.chosen["evaluator"])
@@ -202,7 +198,7 @@ def closest_spelling(name: str, known: tuple[str, ...]) -> str:
     return next((one for one in known if one.lower() == name.lower()), name)
 
 
-def saved_as_said(draft: rules.Draft) -> Iterator[Problem]:
+def saved_as_said(draft: Draft) -> Iterator[Problem]:
     """What was saved as a reranker, a sparse or a multi-vector encoder is none of the others: its score would say nothing."""
     saved, said = draft.base.type, draft.sentence.model.type
     if saved not in (None, "sentence_transformer", said):

@@ -15,8 +15,9 @@ from stbench.data.sources import Head, Source, head, open_source
 from stbench.data.splits import Sizes
 from stbench.errors import Problem, Refused
 from stbench.models.base import Base
-from stbench.plan import rules, versions
+from stbench.plan import versions
 from stbench.plan.collections import searched
+from stbench.plan.data_rules import window_holds
 from stbench.plan.explain import explain_roles
 from stbench.plan.hardware import choose_device
 from stbench.plan.helpers import helper, scores_pairs
@@ -113,7 +114,7 @@ def _problems(sentence: Sentence, train: Mapped, steps: list[Conversion] | None)
         yield Problem(
             what, "dataset", f"rows of shape {', '.join(fitting)}; dataset.roles.anchor=… dataset.roles.positive=…"
         )
-    yield from rules.window_holds(chosen, _number(sentence))
+    yield from window_holds(chosen, _number(sentence))
 
 
 def _number(sentence: Sentence) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from stbench.config.sentence import ModelType, Sentence
 from stbench.errors import Problem, Refused
@@ -11,10 +10,8 @@ from stbench.models.base import Base
 from stbench.models.blueprint import Blueprint
 from stbench.models.choose import named_base
 from stbench.models.digest import weights_digest
+from stbench.plan.draft import Draft
 from stbench.plan.plan import TeacherPlan
-
-if TYPE_CHECKING:
-    from stbench.plan.rules import Draft
 
 _CALLED: dict[ModelType, str] = {
     "sentence_transformer": "a bi-encoder", "cross_encoder": "a cross-encoder", "sparse_encoder": "a sparse encoder",

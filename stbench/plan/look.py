@@ -13,13 +13,14 @@ from stbench.data.sources import Head, Source, head, open_source
 from stbench.errors import Problem, Refused
 from stbench.models.base import Base
 from stbench.models.choose import named_base
+from stbench.plan.draft import Draft
 from stbench.plan.evaluators import choose_evaluator
 from stbench.plan.own_collection import Held, judged_by_own_collection
 from stbench.plan.plan import EvaluatorPlan
 from stbench.plan.prompts import pooling_problems, prompt_problems
 from stbench.plan.references import with_references
-from stbench.plan.rules import Draft, targets_of
 from stbench.plan.spoken import Spoken
+from stbench.plan.ways import targets_of
 
 
 @dataclass(frozen=True)

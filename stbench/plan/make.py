@@ -27,9 +27,9 @@ from stbench.plan.look import Look, look
 from stbench.plan.mixture import batches, problems_of
 from stbench.plan.plan import DataPlan, LossPlan, ModifierPlan, PartPlan, Plan, TrainingPlan
 from stbench.plan.prompts import prompts_of
-from stbench.plan.rules import steps_to
 from stbench.plan.sizes import rows_after
 from stbench.plan.spoken import spoken
+from stbench.plan.ways import steps_to
 
 
 def make_plan(sentence: Sentence, chosen: Mapping[str, str], run: str, store: Store) -> Plan:

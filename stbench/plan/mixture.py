@@ -9,22 +9,15 @@ from stbench.config.discovery import load
 from stbench.config.mixture import PARTS
 from stbench.config.sentence import Loss, Sampling
 from stbench.errors import Problem
+from stbench.plan.data_rules import mined_where_said, teacher_is_asked
+from stbench.plan.draft import OFFERED, Draft, Rule
 from stbench.plan.helpers import helpers_fit
 from stbench.plan.look import Look
+from stbench.plan.loss_rules import in_batch_needs_such_a_loss
 from stbench.plan.plan import Decision, TrainingPlan
-from stbench.plan.rules import (
-    OFFERED,
-    RULES,
-    Draft,
-    Rule,
-    entry_for,
-    in_batch_needs_such_a_loss,
-    losses_for,
-    mined_where_said,
-    problems,
-    teacher_is_asked,
-)  # fmt: skip
+from stbench.plan.rules import RULES, problems
 from stbench.plan.spoken import Spoken
+from stbench.plan.ways import entry_for, losses_for
 
 ONCE: tuple[Rule, ...] = (teacher_is_asked, mined_where_said, in_batch_needs_such_a_loss)
 """What one part at least must meet: a teacher or mined negatives, where they were asked for, are used where they can be."""

@@ -1,22 +1,50 @@
-"""Rules about the base model and what is built on it; `plan.rules` asks them with all the others."""
+"""Rules about the base model and what is built on it."""
 
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from stbench.config.suggest import did_you_mean
 from stbench.errors import Problem
 from stbench.models.adapter import linear_names
 from stbench.models.base import layer_of
+from stbench.plan.draft import Draft, Rule
 from stbench.plan.hardware import choose_device
-
-if TYPE_CHECKING:
-    from stbench.plan.rules import Draft
 
 CAUSAL_POOLING = ("lasttoken", "weightedmean")
 """Pooling over causal attention that leans on the tokens that have seen the whole text."""
+
+
+def base_fits_model_type(draft: Draft) -> Iterator[Problem]:
+    """Only a bi-encoder can be made of static embeddings: the other types read tokens in context."""
+    type_ = draft.sentence.model.type
+    if draft.base.architecture == "static" and type_ != "sentence_transformer":
+        yield Problem(
+            f"static embeddings cannot become a {type_}", f"base_model={draft.chosen['base_model']} model={type_}",
+            "base_model=minilm, or model=sentence_transformer",
+        )  # fmt: skip
+
+
+def splade_needs_its_head(draft: Draft) -> Iterator[Problem]:
+    """SPLADE weighs the vocabulary by a trained masked-LM head; a new one knows no word of it."""
+    if draft.sentence.model.architecture != "splade" or draft.base.mlm_head or "SpladePooling" in draft.base.modules:
+        return
+    what = "a decoder has no masked-LM head" if draft.base.architecture == "decoder" else "it has no masked-LM head"
+    yield Problem(
+        what, f"base_model={draft.chosen['base_model']} model.architecture=splade",
+        "a base with such a head (base_model=bert), or model.architecture=csr",
+    )  # fmt: skip
+
+
+def revision_is_of_the_hub(draft: Draft) -> Iterator[Problem]:
+    """Weights on disk are what they are."""
+    revision = draft.sentence.base_model.revision
+    if revision and draft.base.local:
+        yield Problem(
+            f"the weights come from {draft.base.location}, which has no revisions", f"base_model.revision={revision}",
+            "leave it out, or name a Hub id: base_model=OWNER/NAME",
+        )  # fmt: skip
 
 
 def pooling_is_free(draft: Draft) -> Iterator[Problem]:
@@ -123,7 +151,10 @@ def four_bits_can_be_had(draft: Draft) -> Iterator[Problem]:
         yield Problem(what, "adapter.dora=true", "adapter.dora=false, or adapter=lora")
 
 
-MODEL_RULES: tuple[Callable[[Draft], Iterator[Problem]], ...] = (
+MODEL_RULES: tuple[Rule, ...] = (
+    base_fits_model_type,
+    splade_needs_its_head,
+    revision_is_of_the_hub,
     pooling_is_free,
     decoders_pool_their_end,
     only_text_vectors_are_normalized,

@@ -7,7 +7,7 @@ import pytest
 
 from stbench.errors import Refused
 from stbench.plan.decide import Defaults, head_is_trained, sparse_architecture
-from stbench.plan.rules import Draft
+from stbench.plan.draft import Draft
 
 STATIC = {"architecture": "static"}
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from stbench.errors import Problem
+from stbench.plan.draft import Draft
 from stbench.plan.helpers import helpers_fit
-from stbench.plan.rules import Draft
 
 Write = Callable[..., Path]
 SMALL = {"model_type": "bert", "hidden_size": 8, "vocab_size": 1000}

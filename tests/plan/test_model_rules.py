@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from stbench.errors import Problem
 from stbench.plan import model_rules as rules
+from stbench.plan.draft import Draft, Rule
 from stbench.plan.hardware import Machine
-from stbench.plan.rules import Draft, Rule, problems
+from stbench.plan.rules import problems
 
 Drafts = Callable[..., Draft]
 STATIC = {
@@ -124,8 +124,3 @@ def test_magnitudes_apart_are_refused_for_four_bits(draft: Drafts, monkeypatch: 
     assert problem.where == "adapter.dora=true"
     assert not problems(draft("adapter=lora", "adapter.dora=true"))
     assert not problems(draft("adapter=qlora"))
-
-
-def test_every_rule_has_its_test() -> None:
-    source = Path(__file__).read_text(encoding="utf-8")
-    assert not [rule.__name__ for rule in rules.MODEL_RULES if f"rules.{rule.__name__}" not in source]

@@ -11,9 +11,10 @@ from stbench.config.discovery import choices
 from stbench.config.sentence import Shape
 from stbench.data.shapes import COLUMNS
 from stbench.errors import Problem
-from stbench.plan import rules
-from stbench.plan.model_rules import MODEL_RULES
-from stbench.plan.rules import RULES, Draft, Rule, losses_for, problems, targets_of
+from stbench.plan import data_rules, loss_rules, model_rules, training_rules
+from stbench.plan.draft import Draft, Rule
+from stbench.plan.rules import RULES, problems
+from stbench.plan.ways import losses_for, targets_of
 
 Drafts = Callable[..., Draft]
 STATIC = {"architecture": "static", "positions": None, "max_tokens": None, "mlm_head": False}
@@ -40,7 +41,7 @@ def only(rule: Rule, draft: Draft) -> Problem:
 
 
 def test_a_loss_is_refused_for_a_model_type_it_has_no_class_for(draft: Drafts) -> None:
-    problem = only(rules.loss_has_model_type, draft("loss=listwise"))
+    problem = only(loss_rules.loss_has_model_type, draft("loss=listwise"))
     assert "does not exist for sentence_transformer" in problem.what
     assert "loss=contrastive" in problem.mend
     assert not problems(draft("loss=contrastive"))
@@ -48,7 +49,7 @@ def test_a_loss_is_refused_for_a_model_type_it_has_no_class_for(draft: Drafts) -
 
 def test_static_embeddings_are_refused_for_models_that_read_tokens_in_context(draft: Drafts) -> None:
     for type_ in ("cross_encoder", "sparse_encoder", "multi_vector_encoder"):
-        problem = only(rules.base_fits_model_type, draft(f"model={type_}", "loss=contrastive", base=STATIC))
+        problem = only(model_rules.base_fits_model_type, draft(f"model={type_}", "loss=contrastive", base=STATIC))
         assert "base_model=minilm" in problem.mend
         assert "model=sentence_transformer" in problem.mend
         assert not problems(draft(f"model={type_}", "loss=contrastive"))
@@ -58,7 +59,7 @@ def test_static_embeddings_are_refused_for_models_that_read_tokens_in_context(dr
 @pytest.mark.parametrize("words", [["model.architecture=csr"], []])
 def test_a_loss_of_splade_alone_is_refused_for_an_auto_encoder(words: list[str], draft: Drafts) -> None:
     base, cached = {"mlm_head": False}, "loss=CachedMultipleNegativesRankingLoss"
-    problem = only(rules.sparse_architecture_agrees, draft("model=sparse_encoder", cached, *words, base=base))
+    problem = only(loss_rules.sparse_architecture_agrees, draft("model=sparse_encoder", cached, *words, base=base))
     assert "belongs to the splade architecture, the model is csr" in problem.what
     assert ("no masked-LM head" in problem.what) == (not words)
     assert "model.architecture=splade" in problem.mend
@@ -68,28 +69,30 @@ def test_a_loss_of_splade_alone_is_refused_for_an_auto_encoder(words: list[str],
 
 
 def test_a_loss_that_needs_attention_masks_is_refused_for_static_embeddings(draft: Drafts) -> None:
-    problem = only(rules.loss_fits_base, draft("loss=DenoisingAutoEncoderLoss", shape="text", base=STATIC))
+    problem = only(loss_rules.loss_fits_base, draft("loss=DenoisingAutoEncoderLoss", shape="text", base=STATIC))
     assert "base_model=minilm" in problem.mend
     assert not problems(draft("loss=DenoisingAutoEncoderLoss", shape="text"))
 
 
 def test_distillation_without_a_teacher_is_refused(draft: Drafts) -> None:
-    problem = only(rules.data_reaches_loss, draft("loss=distillation"))
+    problem = only(data_rules.data_reaches_loss, draft("loss=distillation"))
     assert "teacher=cross_encoder teacher.model=DIR_OR_ID" in problem.mend
     assert not problems(draft("loss=distillation", "teacher=cross_encoder"))
     assert not problems(draft("loss=distillation", shape="margin_triplet"))
 
 
 def test_a_teacher_that_nobody_asks_is_refused(draft: Drafts) -> None:
-    problem = only(rules.teacher_is_asked, draft("loss=contrastive", "teacher=cross_encoder"))
+    problem = only(data_rules.teacher_is_asked, draft("loss=contrastive", "teacher=cross_encoder"))
     assert problem.mend == "loss=distillation, or teacher=none"
-    assert "teacher=cross_encoder" in only(rules.teacher_is_asked, draft("teacher.model=owner/name")).mend
+    assert "teacher=cross_encoder" in only(data_rules.teacher_is_asked, draft("teacher.model=owner/name")).mend
 
 
 def test_a_guide_is_refused_where_none_is_asked_and_asked_for_where_one_is(draft: Drafts) -> None:
-    assert only(rules.guide_is_used, draft("loss.guide=minilm")).mend == "loss=GISTEmbedLoss, or leave it out"
-    assert only(rules.guide_is_used, draft("loss=GISTEmbedLoss", "loss.guide=null")).mend == "loss.guide=minilm"
-    assert only(rules.guide_is_used, draft("loss=GISTEmbedLoss", "loss.guide=wordllama")).mend == "loss.guide=minilm"
+    assert only(loss_rules.guide_is_used, draft("loss.guide=minilm")).mend == "loss=GISTEmbedLoss, or leave it out"
+    assert only(loss_rules.guide_is_used, draft("loss=GISTEmbedLoss", "loss.guide=null")).mend == "loss.guide=minilm"
+    assert (
+        only(loss_rules.guide_is_used, draft("loss=GISTEmbedLoss", "loss.guide=wordllama")).mend == "loss.guide=minilm"
+    )
     assert not problems(draft("loss=GISTEmbedLoss"))
 
 
@@ -103,29 +106,31 @@ def test_a_guide_is_refused_where_none_is_asked_and_asked_for_where_one_is(draft
     ],
 )
 def test_a_modifier_that_does_not_fit_is_refused(words: list[str], mend: str, draft: Drafts) -> None:
-    assert mend in only(rules.modifier_fits, draft(*words)).mend
+    assert mend in only(loss_rules.modifier_fits, draft(*words)).mend
     assert not problems(draft("modifier=matryoshka"))
 
 
 def test_layers_of_static_embeddings_cannot_be_cut(draft: Drafts) -> None:
-    assert "base_model=minilm" in only(rules.modifier_fits, draft("modifier=adaptive_layer", base=STATIC)).mend
+    assert "base_model=minilm" in only(loss_rules.modifier_fits, draft("modifier=adaptive_layer", base=STATIC)).mend
 
 
 @pytest.mark.parametrize("dims", ["[4096,64]", "[0]", "[8,8]"])
 def test_dimensions_beyond_those_of_the_model_are_refused(dims: str, draft: Drafts) -> None:
-    problem = only(rules.dims_within_model, draft("modifier=matryoshka", f"modifier.dims={dims}"))
+    problem = only(loss_rules.dims_within_model, draft("modifier=matryoshka", f"modifier.dims={dims}"))
     assert problem.mend.startswith("modifier.dims=[")
     assert not problems(draft("modifier=matryoshka", problem.mend))
 
 
 def test_each_dimension_has_one_weight(draft: Drafts) -> None:
-    problem = only(rules.dims_within_model, draft("modifier=matryoshka", "modifier.dims=[8,4]", "modifier.weights=[1]"))
+    problem = only(
+        loss_rules.dims_within_model, draft("modifier=matryoshka", "modifier.dims=[8,4]", "modifier.weights=[1]")
+    )
     assert problem.mend == "modifier.weights=[1,1]"
 
 
 def test_splade_is_refused_for_a_decoder(draft: Drafts) -> None:
     words = ["model=sparse_encoder", "loss=contrastive"]
-    problem = only(rules.splade_needs_its_head, draft(*words, "model.architecture=splade", base=DECODER))
+    problem = only(model_rules.splade_needs_its_head, draft(*words, "model.architecture=splade", base=DECODER))
     assert "base_model=bert" in problem.mend
     assert "model.architecture=csr" in problem.mend
     assert not problems(draft(*words, "model.architecture=splade"))
@@ -134,20 +139,20 @@ def test_splade_is_refused_for_a_decoder(draft: Drafts) -> None:
 
 def test_splade_is_refused_for_an_encoder_without_its_head(draft: Drafts) -> None:
     words = ["model=sparse_encoder", "loss=contrastive", "model.architecture=splade"]
-    assert "no masked-LM head" in only(rules.splade_needs_its_head, draft(*words, base={"mlm_head": False})).what
+    assert "no masked-LM head" in only(model_rules.splade_needs_its_head, draft(*words, base={"mlm_head": False})).what
 
 
 def test_one_class_is_refused_where_classes_are_told_apart(draft: Drafts) -> None:
     one = {"classes": 1}
     found = replace(draft("model=cross_encoder", "loss=classification", shape="class_pair"), **one)
-    assert "dataset.roles.label" in only(rules.several_classes, found).mend
+    assert "dataset.roles.label" in only(loss_rules.several_classes, found).mend
     found = replace(draft("loss=BatchHardTripletLoss", shape="labeled_text"), **one)
-    assert "1 class" in only(rules.several_classes, found).what
+    assert "1 class" in only(loss_rules.several_classes, found).what
     assert not problems(draft("loss=BatchHardTripletLoss", shape="labeled_text"))
 
 
 def test_a_batch_of_one_is_refused_for_in_batch_negatives(draft: Drafts) -> None:
-    problem = only(rules.in_batch_needs_a_batch, draft("training.batch_size=1"))
+    problem = only(training_rules.in_batch_needs_a_batch, draft("training.batch_size=1"))
     assert problem.mend == "training.batch_size=32"
     assert not problems(draft("training.batch_size=2"))
     assert not problems(draft("loss=triplet", "training.batch_size=1", shape="triplet"))
@@ -165,20 +170,20 @@ def test_a_batch_of_one_is_refused_for_in_batch_negatives(draft: Drafts) -> None
     ],
 )
 def test_an_argument_with_an_option_of_its_own_is_refused(extra: str, mend: str, draft: Drafts) -> None:
-    problem = only(rules.extra_has_no_option_of_its_own, draft(f"training.extra.{extra}"))
+    problem = only(training_rules.extra_has_no_option_of_its_own, draft(f"training.extra.{extra}"))
     assert problem.mend.startswith(mend)
     assert not problems(draft("training.extra.max_grad_norm=2.0"))
 
 
 def test_data_that_no_conversion_brings_to_the_loss_is_refused_with_losses_that_it_feeds(draft: Drafts) -> None:
-    problem = only(rules.data_reaches_loss, draft("model=cross_encoder", "loss=listwise", shape="scored_pair"))
+    problem = only(data_rules.data_reaches_loss, draft("model=cross_encoder", "loss=listwise", shape="scored_pair"))
     assert "needs rows of shape ranked_list, the data is scored_pair" in problem.what
     assert problem.mend.endswith(": loss=distillation, loss=regression, loss=MSELoss")
     assert not problems(draft("model=cross_encoder", "loss=regression", shape="scored_pair"))
 
 
 def test_a_loss_without_its_negatives_is_refused_where_mining_is_off(draft: Drafts) -> None:
-    problem = only(rules.data_reaches_loss, draft("loss=triplet", "negatives=none"))
+    problem = only(data_rules.data_reaches_loss, draft("loss=triplet", "negatives=none"))
     assert problem.mend == "negatives=auto mines them"
     assert not problems(draft("loss=triplet", "negatives=auto"))
     assert not problems(draft("loss=triplet", "negatives=none", shape="triplet"))
@@ -186,14 +191,14 @@ def test_a_loss_without_its_negatives_is_refused_where_mining_is_off(draft: Draf
 
 def test_in_batch_negatives_are_refused_for_a_loss_that_has_none(draft: Drafts) -> None:
     words = ["loss=pointwise", "negatives=in_batch"]
-    problem = only(rules.in_batch_needs_such_a_loss, draft(*words, shape="labeled_pair"))
+    problem = only(loss_rules.in_batch_needs_such_a_loss, draft(*words, shape="labeled_pair"))
     assert problem.mend == "loss=contrastive, or negatives=auto"
     assert not problems(draft("loss=contrastive", "negatives=in_batch", shape="labeled_pair"))
     assert not problems(draft("loss=pointwise", "negatives=auto", shape="labeled_pair"))
 
 
 def test_mining_that_cannot_happen_is_refused(draft: Drafts) -> None:
-    problem = only(rules.mined_where_said, draft("loss=regression", "negatives=mined", shape="scored_pair"))
+    problem = only(data_rules.mined_where_said, draft("loss=regression", "negatives=mined", shape="scored_pair"))
     assert problem.mend.startswith("negatives=auto")
     assert not problems(draft("loss=regression", "negatives=auto", shape="scored_pair"))
     for loss, shape in (("triplet", "triplet"), ("contrastive", "n_tuple"), ("pointwise", "labeled_pair")):
@@ -204,26 +209,26 @@ def test_mining_that_cannot_happen_is_refused(draft: Drafts) -> None:
 
 @pytest.mark.parametrize("words", [[], ["negatives=none"], ["negatives=in_batch"]])
 def test_a_number_of_negatives_that_nobody_mines_is_refused(words: list[str], draft: Drafts) -> None:
-    problem = only(rules.mined_where_said, draft("negatives.num=5", *words))
+    problem = only(data_rules.mined_where_said, draft("negatives.num=5", *words))
     assert problem.mend.startswith("negatives=mined")
     assert not problems(draft("negatives.num=5", "negatives=mined"))
 
 
 def test_regularisers_are_refused_for_a_loss_without_them(draft: Drafts) -> None:
-    problem = only(rules.regularizers_have_a_loss, draft("loss.regularizers.query=0.1"))
+    problem = only(loss_rules.regularizers_have_a_loss, draft("loss.regularizers.query=0.1"))
     assert "model=sparse_encoder" in problem.mend
     assert not problems(draft("loss.regularizers.query=0.1", "model=sparse_encoder"))
 
 
 def test_a_revision_is_refused_for_weights_on_disk(draft: Drafts) -> None:
-    problem = only(rules.revision_is_of_the_hub, draft("base_model.revision=main"))
+    problem = only(model_rules.revision_is_of_the_hub, draft("base_model.revision=main"))
     assert problem.mend.startswith("leave it out")
     assert not problems(draft("base_model.revision=main", base={"local": False}))
 
 
 def test_a_cached_loss_is_refused_with_gradient_checkpointing(draft: Drafts) -> None:
     cached, words = "loss=CachedMultipleNegativesRankingLoss", "training.gradient_checkpointing="
-    problem = only(rules.cached_loss_without_checkpointing, draft(cached, words + "true"))
+    problem = only(training_rules.cached_loss_without_checkpointing, draft(cached, words + "true"))
     assert problem.mend == "training.gradient_checkpointing=false"
     assert not problems(draft(cached, words + "false"))
     assert not problems(draft("loss=contrastive", words + "true"))
@@ -231,14 +236,14 @@ def test_a_cached_loss_is_refused_with_gradient_checkpointing(draft: Drafts) -> 
 
 @pytest.mark.parametrize("option", ["training.max_seq_length", "base_model.max_seq_length"])
 def test_texts_longer_than_the_base_reads_are_refused(option: str, draft: Drafts) -> None:
-    problem = only(rules.length_within_base, draft(f"{option}=513"))
+    problem = only(training_rules.length_within_base, draft(f"{option}=513"))
     assert problem.mend == f"{option}=512"
     assert not problems(draft(problem.mend))
     assert not problems(draft(f"{option}=99999", base={"positions": None}))
 
 
 def test_a_length_is_refused_for_static_embeddings(draft: Drafts) -> None:
-    problem = only(rules.length_within_base, draft("training.max_seq_length=64", base=STATIC))
+    problem = only(training_rules.length_within_base, draft("training.max_seq_length=64", base=STATIC))
     assert problem.mend == "leave it out"
     assert not problems(draft(base=STATIC))
 
@@ -252,22 +257,23 @@ def test_a_length_is_refused_for_static_embeddings(draft: Drafts) -> None:
     ],
 )
 def test_a_window_with_too_few_ranks_is_refused(words: list[str], draft: Drafts) -> None:
-    problem = only(rules.mining_window_holds_enough, draft(*words))
+    problem = only(data_rules.mining_window_holds_enough, draft(*words))
     assert problem.mend.startswith("negatives.range_max=")
     assert not problems(draft(*words, problem.mend))
 
 
 def test_two_and_a_half_steps_are_refused(draft: Drafts) -> None:
-    problem = only(rules.eval_steps_are_whole, draft("training.eval_steps=2.5"))
+    problem = only(training_rules.eval_steps_are_whole, draft("training.eval_steps=2.5"))
     assert problem.mend == "training.eval_steps=2"
     for right in (problem.mend, "training.eval_steps=0.5", "training.eval_steps=1"):
         assert not problems(draft(right))
 
 
 def test_every_rule_has_its_test() -> None:
-    source = Path(__file__).read_text(encoding="utf-8")
-    own = set(RULES) - set(MODEL_RULES)
-    assert not [rule.__name__ for rule in own if f"rules.{rule.__name__}" not in source]
+    source = "".join(
+        Path(__file__).with_name(name).read_text("utf-8") for name in ("test_rules.py", "test_model_rules.py")
+    )
+    assert not [rule.__name__ for rule in RULES if f"rules.{rule.__name__}" not in source]
 
 
 def test_all_problems_are_found_at_once(draft: Drafts) -> None:
