@@ -314,6 +314,8 @@ class Teacher(Group):
     model: str | None = None
     """A choice of base_model, a folder or a Hub id."""
     batch_size: int = Field(default=64, ge=1)
+    max_seq_length: int | None = Field(default=None, ge=2)
+    """Tokens that it reads; null: as many as it does by itself."""
     projection: Literal["auto", "none"] = "auto"
     """PCA of the teacher's embeddings where they are larger than the student's."""
 
@@ -384,6 +386,8 @@ class Negatives(Group):
     absolute_margin: float | None = Field(default=None, ge=0)
     max_score: float | None = None
     min_score: float | None = None
+    max_seq_length: int | None = Field(default=None, ge=2)
+    """Tokens that miner and cross-encoder read; null: as many as they do by themselves."""
     fill: Literal["random", "none"] = "random"
     """For queries with too few admissible negatives: random documents for the others, or none and they are left out."""
 

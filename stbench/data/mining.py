@@ -46,6 +46,8 @@ class MiningSettings:
     min_score: float | None = None
     fill: Literal["random", "none"] = "random"
     """What a query with too few admissible negatives gets for the others: random documents, or it is left out."""
+    max_seq_length: int | None = None
+    """Tokens that miner and rescorer read; None: as many as they do by themselves."""
 
 
 @dataclass(frozen=True)
@@ -191,6 +193,8 @@ def _found(
     """What there is for each pair that has any admissible negatives."""
     from sentence_transformers.util import mine_hard_negatives
 
+    from stbench.models.miner import reading
+
     corpus = pool.corpus.read() if pool.corpus else None
     documents = len({*pairs["positive"], *(corpus or ())})
     queries = len(set(pairs["anchor"]))
@@ -198,6 +202,7 @@ def _found(
     range_max = max(min(settings.range_max, documents), settings.range_min + settings.num)
     guarded = GuardedMiner(model, pool.known, depth=range_max)
     with ExitStack() as stack:
+        stack.enter_context(reading(model, settings.max_seq_length))
         stack.enter_context(miner.watch(model, queries + documents, "mining"))
         stack.enter_context(_drawing(settings.seed))
         mined = mine_hard_negatives(
@@ -206,7 +211,7 @@ def _found(
             anchor_column_name="anchor",
             positive_column_name="positive",
             corpus=corpus,
-            cross_encoder=_rescorer(rescorer, guarded, pairs, queries * settings.range_max, stack),
+            cross_encoder=_rescorer(rescorer, guarded, pairs, queries, settings, stack),
             num_negatives=settings.num,
             range_min=settings.range_min,
             range_max=range_max,
@@ -258,12 +263,22 @@ def _drawn(documents: Sequence[str], number: int, hidden: set[str], draw: random
     return list(found.values())
 
 
-def _rescorer(rescorer: Rescorer | None, guarded: GuardedMiner, pairs: Dataset, number: int, stack: ExitStack) -> Any:
+def _rescorer(
+    rescorer: Rescorer | None,
+    guarded: GuardedMiner,
+    pairs: Dataset,
+    queries: int,
+    settings: MiningSettings,
+    stack: ExitStack,
+) -> Any:
     """`rescorer` as the library sees it; it is watched until `stack` ends."""
     if rescorer is None:
         return None
     model = rescorer.load()
-    stack.enter_context(rescorer.watch(model, number, "rescoring"))
+    from stbench.models.miner import reading
+
+    stack.enter_context(reading(model, settings.max_seq_length))
+    stack.enter_context(rescorer.watch(model, queries * settings.range_max, "rescoring"))
     return GuardedRescorer(model, guarded.hides, set(zip(pairs["anchor"], pairs["positive"], strict=True)))
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,20 @@ Watch = Callable[[Any, int, str], AbstractContextManager[None]]
 
 def unwatched(model: Any, texts: int, what: str) -> AbstractContextManager[None]:
     return nullcontext()
+
+
+@contextmanager
+def reading(model: Any, tokens: int | None) -> Iterator[None]:
+    """`model` reads at most so many tokens for a while; static embeddings read everything all the same."""
+    own = model.max_seq_length if tokens else None
+    if not isinstance(own, int):
+        yield
+        return
+    model.max_seq_length = min(own, tokens or own)
+    try:
+        yield
+    finally:
+        model.max_seq_length = own
 
 
 @dataclass

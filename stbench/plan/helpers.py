@@ -125,7 +125,7 @@ def teacher_plan(sentence: Sentence, student: Base) -> TeacherPlan | None:
     base = helper(chosen.model, "teacher.model")
     size = sentence.base_model.projection or _size(student)
     projected = size if chosen.kind == "bi_encoder" and chosen.projection == "auto" and _size(base) > size else None
-    return TeacherPlan(chosen.kind, base, chosen.batch_size, projected)
+    return TeacherPlan(chosen.kind, base, chosen.batch_size, projected, chosen.max_seq_length)
 
 
 def _size(base: Base) -> int:

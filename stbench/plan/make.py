@@ -94,7 +94,7 @@ def _data(look: Look, defaults: Defaults, store: Store) -> DataPlan:
         mining=MiningSettings(
             defaults.num_negatives(target), chosen.range_min, chosen.range_max, chosen.sampling,
             chosen.relative_margin, chosen.max_score, sentence.seed, chosen.absolute_margin, chosen.min_score,
-            chosen.fill,
+            chosen.fill, chosen.max_seq_length,
         ) if mines else None,
         miner=helper(chosen.miner, "negatives.miner") if mines else None,
         rescorer=helper(chosen.rescore, "negatives.rescore") if mines and chosen.rescore else None,

@@ -38,6 +38,8 @@ class TeacherPlan:
     batch_size: int
     dimensions: int | None = None
     """Of the student, where the teacher's embeddings are larger and are projected."""
+    max_seq_length: int | None = None
+    """Tokens that it reads; None: as many as it does by itself."""
 
     @property
     def size(self) -> int:

@@ -10,7 +10,7 @@ from tiny_models import Tiny
 from stbench.models import build
 from stbench.models.base import Base, locate
 from stbench.models.digest import weights_digest
-from stbench.models.miner import Miner
+from stbench.models.miner import Miner, Rescorer, reading
 
 
 def based(folder: Path) -> Base:
@@ -36,3 +36,12 @@ def test_it_is_loaded_once_and_in_fp32(tiny: Tiny) -> None:
 @pytest.mark.parametrize(("kind", "mode"), [("plain", "mean"), ("decoder", "lasttoken")])
 def test_it_pools_like_a_model_that_is_trained(tiny: Tiny, kind: str, mode: str) -> None:
     assert Miner(based(getattr(tiny, kind)), "cpu").load()[1].pooling_mode == mode
+
+
+def test_it_reads_the_tokens_that_it_is_told_to_for_a_while(tiny: Tiny) -> None:
+    text = "a tool is a thing that people use " * 3
+    for model in (Miner(based(tiny.pooled), "cpu").load(), Rescorer(based(tiny.plain), "cpu").load()):
+        whole = model.tokenize([text])["input_ids"].shape[1]
+        with reading(model, 5):
+            assert model.tokenize([text])["input_ids"].shape[1] == 5
+        assert model.tokenize([text])["input_ids"].shape[1] == whole

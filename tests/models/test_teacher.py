@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -255,3 +256,12 @@ def test_held_out_texts_are_projected_as_the_training_texts_were(tiny: Tiny, sto
     assert train.shape == (36, 4)
     assert np.allclose(again, train[:12], atol=1e-5)
     assert not np.allclose(held_out, train[:12], atol=1e-2)
+
+
+def test_a_teacher_that_reads_less_answers_for_itself(rerankers: dict[int, Path], store: Store) -> None:
+    rows = Dataset.from_dict({"anchor": ["what"], "positive": ["a tool " * 20]})
+    plan = TeacherPlan("cross_encoder", based(rerankers[1]), 4)
+    whole, cut = (Teacher(replace(plan, max_seq_length=tokens), "cpu") for tokens in (None, 6))
+    score = step("pair", "score")
+    answers = [teacher.answer(rows, score, store)["score"] for teacher in (whole, cut)]
+    assert answers[0] != answers[1]
