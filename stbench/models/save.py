@@ -56,11 +56,18 @@ def _compare(what: str, measured: Any, again: Any, plan: Plan, test: Dataset) ->
 def _outputs(model: Any, plan: Plan, test: Dataset) -> Any:
     rows = test.select(range(min(SAMPLES, len(test))))
     model.eval()
+    anchors = list(anchors_of(rows))
     if plan.blueprint.type == "cross_encoder":
-        texts = rows["positive"] if "positive" in rows.column_names else [row[0] for row in rows["documents"]]
-        return model.predict(list(zip(rows["anchor"], texts, strict=True)), show_progress_bar=False)
-    encoded = model.encode(list(anchors_of(rows)), show_progress_bar=False)
+        return model.predict(list(zip(anchors, _beside(anchors, rows), strict=True)), show_progress_bar=False)
+    encoded = model.encode(anchors, show_progress_bar=False)
     return encoded.to_dense() if plan.blueprint.type == "sparse_encoder" else encoded
+
+
+def _beside(anchors: list[str], rows: Dataset) -> list[str]:
+    """A text for each anchor to be scored with: single texts are scored with each other."""
+    if "documents" in rows.column_names:
+        return [documents[0] for documents in rows["documents"]]
+    return list(rows["positive"]) if "positive" in rows.column_names else anchors[::-1]
 
 
 def _difference(first: Any, second: Any) -> float:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from stbench.config.sentence import Negatives
-from stbench.data.shapes import MINER, TEACHERS, path
+from stbench.data.shapes import MINER, path
 from stbench.errors import Problem
 from stbench.plan.draft import Draft, Rule, fitting, named
+from stbench.plan.helpers import teachers_of
 from stbench.plan.ways import targets_of
 
 
@@ -19,7 +20,7 @@ def data_reaches_loss(draft: Draft) -> Iterator[Problem]:
     if draft.reaches(draft.means | MINER):
         what = f"this loss needs hard negatives, which {draft.shape} data has not"
         yield Problem(what, where, "negatives=auto mines them")
-    elif able := [name for name in TEACHERS if draft.reaches({name, *MINER})]:
+    elif able := [name for name in teachers_of(draft.sentence.model.type) if draft.reaches({name, *MINER})]:
         mends = " or ".join(f"teacher={name} teacher.model=DIR_OR_ID" for name in able)
         what = f"this loss learns from a teacher, and {draft.shape} data holds nothing of one"
         yield Problem(what, where, mends)

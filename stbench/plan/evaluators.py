@@ -44,19 +44,29 @@ class _Held:
     """Of the rows of each judged split."""
     teacher: str
     classes: tuple[str, ...]
+    sizes: tuple[int, int] | None = None
+    """Of the embeddings that are learned, and of the model's own, where both are known."""
+
+    def lets(self, kind: str) -> bool:
+        """Whether embeddings can be held against those of the teacher."""
+        return kind != "mse" or self.sizes is None or self.sizes[0] == self.sizes[1]
 
     def of_test(self) -> _Held:
         return replace(self, shapes={"test": self.shapes["test"]})
 
 
 def choose_evaluator(
-    sentence: Sentence, mapped: Mapping[str, Mapped], name: str, trained: Sequence[Conversion] = ()
+    sentence: Sentence,
+    mapped: Mapping[str, Mapped],
+    name: str,
+    trained: Sequence[Conversion] = (),
+    sizes: tuple[int, int] | None = None,
 ) -> tuple[EvaluatorPlan | None, list[Problem]]:
     """The evaluator called `name` with those reported beside it, as they judge the held-out rows; or what keeps them from it.
 
-    `trained` are the conversions of the training rows.
+    `trained` are the conversions of the training rows, `sizes` those of a teacher's embeddings and of the model's own.
     """
-    choice, held = sentence.evaluator, _held(sentence, mapped)
+    choice, held = sentence.evaluator, replace(_held(sentence, mapped), sizes=sizes)
     also, problems = _also(sentence, held.of_test())
     if choice.kind == "auto":
         decided = _auto(choice, held, trained)
@@ -87,6 +97,8 @@ def _auto(choice: Evaluator, held: _Held, trained: Sequence[Conversion]) -> str 
 
 
 def _none_reads(choice: Evaluator, held: _Held) -> Problem:
+    if not held.lets("mse") and held.shapes["test"] == "embedded_text":
+        return _other_size(held, "evaluator=auto")
     read = [shape for shape in choice.choose.get(held.type, {}) if shape not in ("text", "embedded_text")]
     return Problem(
         f"no evaluator of a {held.type} reads {held.shapes['test']} rows", "evaluator=auto",
@@ -96,6 +108,8 @@ def _none_reads(choice: Evaluator, held: _Held) -> Problem:
 
 def _planned(name: str, choice: Evaluator, held: _Held, where: str) -> EvaluatorPlan | Problem:
     own = choice.kind == "nano_beir"
+    if not held.lets(choice.kind):
+        return _other_size(held, where)
     steps = {} if own else _steps(choice, held)
     if held.type not in choice.classes or steps is None:
         return _unfit(choice, held, where)
@@ -150,6 +164,8 @@ def _steps(choice: Evaluator, held: _Held) -> dict[str, tuple[Conversion, ...]] 
     """Conversions by split, none of which mines; None where a split has no way."""
     means = [means for means in TEACHERS if means == held.teacher and choice.kind in ASKING]
     found = {split: path(shape, choice.shapes, means) for split, shape in held.shapes.items()}
+    if not held.lets(choice.kind):
+        return None
     if any(steps is None or {step.name for step in steps} >= _INVENTED for steps in found.values()):
         return None
     return {split: tuple(steps) for split, steps in found.items() if steps}
@@ -157,6 +173,14 @@ def _steps(choice: Evaluator, held: _Held) -> dict[str, tuple[Conversion, ...]] 
 
 _INVENTED = {"texts", "damage"}
 """Together they forget what the held-out rows say, and judge by a question that nobody asked."""
+
+
+def _other_size(held: _Held, where: str) -> Problem:
+    taught, own = held.sizes or (0, 0)
+    return Problem(
+        f"the teacher's embeddings have {taught} dimensions, the model's {own}, so that they cannot be held against each"
+        " other", where, f"base_model.projection={taught} gives the model as many, or evaluator=retrieval",
+    )  # fmt: skip
 
 
 def _unfit(choice: Evaluator, held: _Held, where: str) -> Problem:

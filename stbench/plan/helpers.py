@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 from stbench.config.sentence import ModelType, Sentence
+from stbench.data.shapes import TEACHERS, Means
 from stbench.errors import Problem, Refused
 from stbench.models.base import Base
 from stbench.models.blueprint import Blueprint
@@ -26,6 +28,11 @@ _LAST_OF_HEADS = (
     "classification_head.out_proj.weight",
 )
 """Weights of shape (labels, width)."""
+
+
+def teachers_of(student: ModelType) -> list[Means]:
+    """Kinds of teachers that a model type can learn from: anybody's scores, embeddings of its own kind."""
+    return [kind for kind in TEACHERS if _TAUGHT.get(kind, student) == student]
 
 
 def helper(name: str, option: str) -> Base:
@@ -126,6 +133,16 @@ def teacher_plan(sentence: Sentence, student: Base) -> TeacherPlan | None:
     size = sentence.base_model.projection or _size(student)
     projected = size if chosen.kind == "bi_encoder" and chosen.projection == "auto" and _size(base) > size else None
     return TeacherPlan(chosen.kind, base, chosen.batch_size, projected, chosen.max_seq_length)
+
+
+def taught_dimensions(sentence: Sentence, student: Base) -> int | None:
+    """Dimensions of the embeddings that a bi-encoder teacher gives; None without one, or where its files tell nothing."""
+    if sentence.teacher.kind != "bi_encoder":
+        return None
+    with suppress(Refused):  # the rules say what is wrong with it
+        plan = teacher_plan(sentence, student)
+        return (plan.dimensions or _size(plan.base)) if plan else None
+    return None
 
 
 def _size(base: Base) -> int:

@@ -15,6 +15,7 @@ from stbench.models.base import Base
 from stbench.models.choose import named_base
 from stbench.plan.draft import Draft
 from stbench.plan.evaluators import choose_evaluator
+from stbench.plan.helpers import taught_dimensions
 from stbench.plan.own_collection import Held, judged_by_own_collection
 from stbench.plan.plan import EvaluatorPlan
 from stbench.plan.prompts import pooling_problems, prompt_problems
@@ -82,11 +83,22 @@ def _look(said: Spoken, base: Base, store: Store, alone: bool) -> Look:
     classes = len(mapped["train"].classes) if shape in ("class_pair", "labeled_text") else 2
     asked = Draft(sentence, dict(said.chosen), base, shape, classes)
     draft = asked if alone else relaxed(asked)
-    evaluator, problems = choose_evaluator(draft.sentence, mapped, said.chosen["evaluator"], draft.steps or [])
+    evaluator, problems = choose_evaluator(
+        draft.sentence, mapped, said.chosen["evaluator"], draft.steps or [], _sizes(draft, heads, mapped)
+    )
     evaluator, more = with_references(evaluator, draft.sentence, source.collection is not None, named_base)
     unread = prompt_problems(sentence, said.chosen["prompts"], evaluator.kind) if evaluator else ()
     pooled = pooling_problems(sentence, base)
     return Look(said, source, heads, mapped, asked, draft, evaluator, [*problems, *more, *unread, *pooled])
+
+
+def _sizes(draft: Draft, heads: Mapping[str, Head], mapped: Mapping[str, Mapped]) -> tuple[int, int] | None:
+    """Dimensions of the embeddings that a bi-encoder is to learn, and of its own."""
+    if draft.sentence.model.type != "sentence_transformer":
+        return None
+    given, rows = mapped["train"].columns.get("embedding"), heads["train"].rows
+    taught = len(rows[0][given]) if given else taught_dimensions(draft.sentence, draft.base)
+    return (taught, draft.dimensions) if taught else None
 
 
 def map_splits(sentence: Sentence, heads: Mapping[str, Head], train_name: str) -> dict[str, Mapped]:

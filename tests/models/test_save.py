@@ -62,6 +62,24 @@ def test_a_saved_model_gives_what_the_measured_one_gave(
     assert (tmp_path / "model" / "README.md").is_file()
 
 
+@pytest.mark.parametrize("type_", TYPES)
+@pytest.mark.parametrize("shape", ["labeled_text", "ranked_list"])
+def test_rows_of_other_shapes_are_compared_too(
+    planned: Callable[..., Plan], tmp_path: Path, type_: ModelType, shape: str
+) -> None:
+    from datasets import Dataset
+
+    texts = [f"thing number {i} is red" for i in range(9)]
+    rows = {"text": texts, "label": [0] * 9}
+    lists = {"anchor": texts, "documents": [["a tool", "red"]] * 9, "relevance": [[1, 0]] * 9}
+    plan = planned(type_)
+    model = build(plan.blueprint, plan.seed)
+    assert (
+        save(model, plan, tmp_path / "model", Dataset.from_dict(rows if shape == "labeled_text" else lists))
+        <= TOLERANCE
+    )
+
+
 @pytest.mark.parametrize("adapter", ["lora", "qlora"])
 @pytest.mark.parametrize("type_", TYPES)
 def test_an_adapter_is_saved_merged_and_alone(

@@ -213,3 +213,19 @@ def test_a_metric_that_there_is_not_is_refused_with_the_closest(planned: Planner
     assert problem.mend == "did you mean evaluator.metric=ndcg@10?"
     (problem,) = refusal(planned, "evaluator.metric=ndcg@0").problems
     assert problem.mend == "did you mean evaluator.metric=ndcg@10?"
+
+
+def test_embeddings_are_not_held_against_those_of_another_size(
+    planned: Planner, data: Mapping[str, Path], write_model: Callable[..., Path], tmp_path: Path
+) -> None:
+    config = {"model_type": "bert", "architectures": ["BertModel"], "hidden_size": 32, "vocab_size": 1000,
+              "num_hidden_layers": 1, "num_attention_heads": 2, "max_position_embeddings": 64}  # fmt: skip
+    small = write_model(tmp_path / "small", config, {"embeddings.word_embeddings.weight": (1000, 32)})
+    words = ("loss=distillation", "teacher=bi_encoder", f"teacher.model={small}")
+    assert planned(*words, shape="text").evaluator.name == "retrieval"
+    assert planned(*words, "base_model.projection=32", shape="text").evaluator.name == "mse"
+    (problem,) = refusal(planned, *words, "evaluator=mse", shape="text").problems
+    assert "32 dimensions, the model's 64" in problem.what
+    (problem,) = refusal(planned, "loss=distillation", shape="embedded_text").problems
+    assert "base_model.projection=8" in problem.mend
+    assert planned("loss=distillation", "base_model.projection=8", shape="embedded_text").evaluator.name == "mse"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -306,3 +307,11 @@ def test_a_broken_file_of_ones_own_is_no_offer(workplace: Path) -> None:
     found = losses_for("sentence_transformer", "pair")
     assert "mine" not in found
     assert "other" in found
+
+
+@pytest.mark.parametrize(
+    ("type_", "teachers"), [("sentence_transformer", ["bi_encoder"]), ("sparse_encoder", ["sparse_encoder"])]
+)
+def test_teachers_of_another_kind_are_not_offered(type_: str, teachers: list[str], draft: Drafts) -> None:
+    mend = only(data_rules.data_reaches_loss, draft(f"model={type_}", "loss=MSELoss", shape="text")).mend
+    assert re.findall(r"teacher=(\w+)", mend) == teachers
