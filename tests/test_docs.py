@@ -60,3 +60,14 @@ def test_make_targets_exist(document: Path) -> None:
 def test_links_lead_somewhere(document: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", document.read_text(encoding="utf-8")):
         assert target.startswith("https://") or (document.parent / target).exists(), target
+
+
+def test_the_matrix_shows_the_whole_catalogue() -> None:
+    from stbench.config.discovery import choices, load
+
+    page = (ROOT / "docs" / "matrix.md").read_text(encoding="utf-8")
+    assert re.search(r"^\d+ cells: \d+ trained, \d+ refused, 0 failed\.$", page, re.MULTILINE)
+    tables = {table.split("\n", 1)[0].split()[0]: table for table in page.split("\n## ")[1:]}
+    for name in choices()["loss"]:
+        for type_ in load("loss", name)["types"]:
+            assert f"| `{name}` |" in tables[type_], (name, type_)

@@ -216,6 +216,8 @@ class LossForType(Group):
     activation: Literal["identity", "sigmoid"] | None = None
     """Of a cross-encoder's score outside training."""
     num_labels: Literal["classes"] | int | None = None
+    similarity: Literal["cosine", "dot"] | None = None
+    """That the model has with this loss, where it is not its own: scored by it before training too."""
     fills: list[Filled] = []
     """Arguments that are filled in: weights of the classes, sizes of the model, the guide."""
     architecture: Literal["any", "splade", "csr"] = "any"
@@ -250,6 +252,8 @@ class Loss(Group):
     shapes: list[Shape]
     sampler: Sampler = "batch_sampler"
     """How rows become batches: in-batch negatives must not repeat, batch triplets need several rows of a label."""
+    taught: bool = False
+    """What it learns is what a teacher said: the data brings it along, or a teacher is asked."""
     types: dict[ModelType, ByArchitecture]
     arguments: dict[str, Any] = {}
     guide: str | None = None

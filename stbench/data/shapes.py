@@ -33,6 +33,9 @@ COLUMNS: dict[Shape, tuple[str, ...]] = {
 }
 """Columns of each shape, in the order in which the library reads them; an embedded text may have a translation."""
 
+TAUGHT: tuple[Shape, ...] = ("scored_pair", "margin_triplet", "scored_n_tuple", "embedded_text")
+"""Shapes that can hold what a teacher said."""
+
 Means = Literal["miner", "cross_encoder", "bi_encoder", "sparse_encoder"]
 """Models that a conversion may need: the miner, or a teacher of a kind."""
 Must = Literal["mine", "ask"]
@@ -147,11 +150,6 @@ def _done(steps: Iterable[Conversion]) -> frozenset[Must]:
         elif step.asks_teacher:
             found.add("ask")
     return frozenset(found)
-
-
-def reachable(source: Shape, means: Collection[Means] = MINER) -> set[Shape]:
-    """All shapes that rows of shape `source` can be brought into."""
-    return {shape for shape in COLUMNS if path(source, (shape,), means) is not None}
 
 
 def _from(shape: Shape, means: Collection[Means]) -> Iterable[Conversion]:

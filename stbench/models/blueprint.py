@@ -50,6 +50,8 @@ class Blueprint:
     """Size to which a new dense layer brings the vectors."""
     layers: tuple[int, ...] | None = None
     """Transformer layers that are kept, counted from 0; None: all."""
+    similarity: Literal["cosine", "dot"] | None = None
+    """By which vectors are compared; None: as the base model does."""
     adapter: AdapterChoice | None = None
     prompts: Prompts = NO_PROMPTS
     """Those that are put on the model; its own stay where nothing is said."""

@@ -46,6 +46,8 @@ def build(blueprint: Blueprint, seed: int, store: Store | None = None) -> BaseMo
         set_normalization(model, blueprint.normalize)
     if blueprint.max_seq_length is not None and blueprint.base.architecture != "static":
         model.max_seq_length = blueprint.max_seq_length
+    if blueprint.similarity is not None:
+        model.similarity_fn_name = blueprint.similarity
     put_on(model, blueprint.prompts)
     if blueprint.adapter is not None:
         add_adapter(model, blueprint, blueprint.adapter)

@@ -16,17 +16,19 @@ def data_reaches_loss(draft: Draft) -> Iterator[Problem]:
     """There must be a way through the graph of conversions from the shape of the data to one the loss takes."""
     if draft.loss is None or draft.reaches(draft.means):
         return
-    targets, where = targets_of(draft.sentence, draft.loss), f"loss={draft.chosen['loss']}"
+    where = f"loss={draft.chosen['loss']}"
     if draft.reaches(draft.means | MINER):
         what = f"this loss needs hard negatives, which {draft.shape} data has not"
         yield Problem(what, where, "negatives=auto mines them")
-    elif able := [name for name in teachers_of(draft.sentence.model.type) if draft.reaches({name, *MINER})]:
+    elif able := [
+        name for name in teachers_of(draft.sentence.model.type) if draft.with_teacher(name).steps is not None
+    ]:
         mends = " or ".join(f"teacher={name} teacher.model=DIR_OR_ID" for name in able)
         what = f"this loss learns from a teacher, and {draft.shape} data holds nothing of one"
         yield Problem(what, where, mends)
     else:
         yield Problem(
-            f"it needs rows of shape {' or '.join(targets)}, the data is {draft.shape}, and no conversion leads there",
+            f"it needs rows of shape {' or '.join(draft.targets)}, the data is {draft.shape}, and no conversion leads there",
             where,
             f"losses that this data can feed: {named('loss', fitting(draft)) or 'none for this model type'}",
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from stbench.config.sentence import LossForType, Sentence, Shape
 from stbench.data.shapes import MINER, Conversion, Means, path
@@ -11,7 +11,7 @@ from stbench.errors import Problem
 from stbench.models.base import Base
 from stbench.models.blueprint import Blueprint
 from stbench.plan.decide import sparse_architecture
-from stbench.plan.ways import entry_for, losses_for, means_of, steps_to, targets_of
+from stbench.plan.ways import entries_for, entry_for, losses_for, means_of, must_ask, steps_to, targets_of
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,23 @@ class Draft:
         """Conversions from the data to the loss; None where there is no way."""
         return steps_to(self.sentence, self.loss, self.shape) if self.loss else None
 
+    @property
+    def targets(self) -> list[Shape]:
+        """All shapes that the loss takes, whichever of its entries."""
+        entries = entries_for(self.sentence.loss, self.sentence.model.type, self.architecture, self.base.architecture)
+        return list(dict.fromkeys(shape for entry in entries for shape in targets_of(self.sentence, entry)))
+
+    def with_teacher(self, kind: Means) -> Draft:
+        """The same sentence with a teacher of that kind, and leave to mine for it."""
+        teacher = self.sentence.teacher.model_copy(update={"kind": kind})
+        return replace(self, sentence=self.sentence.model_copy(update={"teacher": teacher}))
+
     def reaches(self, means: Collection[Means]) -> bool:
         """Whether the data can be brought to the loss with these models at hand."""
-        return self.loss is not None and path(self.shape, targets_of(self.sentence, self.loss), means) is not None
+        if self.loss is None:
+            return False
+        must = must_ask(self.sentence.loss, self.shape)
+        return path(self.shape, targets_of(self.sentence, self.loss), means, must) is not None
 
     @property
     def sampler(self) -> str:

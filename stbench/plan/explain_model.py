@@ -30,6 +30,10 @@ def explain_model(blueprint: Blueprint, rows: int) -> Iterator[Decision]:
         yield Decision("projection", what, "a new dense layer: starts UNTRAINED, with random directions")
     if blueprint.normalize is not None:
         yield Decision("normalisation", "vectors of length 1" if blueprint.normalize else "none", "as said")
+    if blueprint.similarity is not None:
+        yield Decision(
+            "similarity", blueprint.similarity, "as the loss compares vectors; the untouched model is scored so too"
+        )
     if blueprint.adapter is not None:
         yield _adapter(blueprint, blueprint.adapter)
     if blueprint.max_seq_length:

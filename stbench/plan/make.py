@@ -49,7 +49,10 @@ def make_plan(sentence: Sentence, chosen: Mapping[str, str], run: str, store: St
     lead = next(one for one in looks if one.said.decides)
     defaults = Defaults(lead.sentence, base, lead.loss)
     labels = len(lead.mapped["train"].classes) if lead.loss.num_labels == "classes" else lead.loss.num_labels
-    blueprint = blueprint_of(lead.sentence, defaults, device.device, labels or 1, lead.loss.activation or "identity")
+    blueprint = blueprint_of(
+        lead.sentence, defaults, device.device, labels or 1, lead.loss.activation or "identity",
+        next(filter(None, (one.loss.similarity for one in looks)), None),
+    )  # fmt: skip
     parts = [_part(one, blueprint, chosen["modifier"], store) for one in looks]
     deciding = parts[looks.index(lead)]
     training = _training(sentence, defaults, deciding.loss, [rows_after(part.data) for part in parts])
@@ -118,7 +121,12 @@ def corpus_for(sentence: Sentence, train: Mapped, searched: Searched | None, sto
 
 
 def blueprint_of(
-    sentence: Sentence, defaults: Defaults, device: str, labels: int, activation: Literal["identity", "sigmoid"]
+    sentence: Sentence,
+    defaults: Defaults,
+    device: str,
+    labels: int,
+    activation: Literal["identity", "sigmoid"],
+    similarity: Literal["cosine", "dot"] | None = None,
 ) -> Blueprint:
     """What is built of the base model; `labels` and `activation` are those of a cross-encoder."""
     base, choice = defaults.base, sentence.base_model
@@ -126,7 +134,7 @@ def blueprint_of(
         type=sentence.model.type, base=base, device=device, max_seq_length=defaults.max_seq_length,
         pooling=defaults.pooling, num_labels=labels, activation=activation,
         architecture=sparse_architecture(sentence.model, base), embedding_dim=sentence.model.embedding_dim,
-        normalize=choice.normalize, projection=choice.projection,
+        normalize=choice.normalize, projection=choice.projection, similarity=similarity,
         layers=tuple(choice.layers) if choice.layers else None, adapter=_adapter(sentence.adapter),
         prompts=prompts_of(sentence, base),
     )  # fmt: skip

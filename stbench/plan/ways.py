@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from stbench.config.discovery import choices, load
 from stbench.config.sentence import Loss, LossForType, Sentence, Shape
-from stbench.data.shapes import MINER, Conversion, Means, Must, path, reachable
+from stbench.data.shapes import MINER, TAUGHT, Conversion, Means, Must, path
 
 
 def targets_of(sentence: Sentence, loss: LossForType) -> list[Shape]:
@@ -27,10 +27,15 @@ def means_of(sentence: Sentence) -> frozenset[Means]:
     return miner if teacher == "none" else miner | {teacher}
 
 
+def must_ask(loss: Loss, shape: Shape) -> list[Must]:
+    """Labels made into scores are nothing that a teacher said."""
+    return ["ask"] if loss.taught and shape not in TAUGHT else []
+
+
 def steps_to(sentence: Sentence, loss: LossForType, shape: Shape) -> list[Conversion] | None:
     """The conversions from rows of `shape` to the loss, by way of what was asked for; None where there is none."""
     must: list[Must] = ["mine"] if sentence.negatives.when == "always" else []
-    must += ["ask"] if sentence.teacher.kind != "none" else []
+    must += ["ask"] if sentence.teacher.kind != "none" else must_ask(sentence.loss, shape)
     targets, means = targets_of(sentence, loss), means_of(sentence)
     steps = path(shape, targets, means, must)
     # Where a loss takes several negatives a row, mining gives it all of them at once.
@@ -61,12 +66,12 @@ def losses_for(
     type_: str, shape: Shape, architecture: str = "splade", base: str = "encoder", means: Collection[Means] = MINER
 ) -> list[str]:
     """Names of the losses that `type_` can be trained with on rows of `shape`, conversions included."""
-    shapes = reachable(shape, means)
     found = []
     for name in choices()["loss"]:
         with suppress(ValidationError):  # somebody's own file may be unfinished, and is no offer then
             loss = Loss.model_validate(load("loss", name))
             entries = entries_for(loss, type_, architecture, base)
-            if any(shapes & set(entry.shapes or loss.shapes) for entry in entries):
+            shapes = {target for entry in entries for target in entry.shapes or loss.shapes}
+            if path(shape, shapes, means, must_ask(loss, shape)) is not None:
                 found.append(name)
     return sorted(found, key=lambda name: (name[0].isupper(), name))

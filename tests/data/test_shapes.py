@@ -6,7 +6,11 @@ import pytest
 
 from stbench.config.sentence import Shape
 from stbench.data.convert import _BY_NAME
-from stbench.data.shapes import COLUMNS, CONVERSIONS, MINER, Means, path, reachable
+from stbench.data.shapes import COLUMNS, CONVERSIONS, MINER, Means, path
+
+
+def reachable(source: Shape) -> set[Shape]:
+    return {shape for shape in COLUMNS if path(source, (shape,)) is not None}
 
 
 @pytest.mark.parametrize("shape", COLUMNS)

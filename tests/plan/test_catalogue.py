@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import re
 from collections.abc import Iterator
 from typing import Any, get_args
 
@@ -67,6 +68,16 @@ def test_the_arguments_in_the_files_are_those_of_the_class(name: str, type_: str
     classes = [entry.cls, *(["SpladeLoss", "CachedSpladeLoss"] if type_ == "sparse_encoder" else [])]
     known = {arg for cls in classes for arg in inspect.signature(getattr(module, cls).__init__).parameters}
     assert set(entry.arguments) | set(entry.fills) <= known
+
+
+@pytest.mark.parametrize(("name", "type_", "entry"), list(entries()), ids=lambda value: str(value)[:40])
+def test_the_files_say_where_a_class_changes_the_similarity_of_the_model(
+    name: str, type_: str, entry: LossForType
+) -> None:
+    cls = getattr(importlib.import_module(f"sentence_transformers.{type_}.losses"), entry.cls)
+    sources = [inspect.getsource(base) for base in cls.__mro__ if base.__module__.startswith("sentence_transformers")]
+    set_to = {found for source in sources for found in re.findall(r'model\.similarity_fn_name = "(\w+)"', source)}
+    assert {entry.similarity} - {None} == set_to
 
 
 def test_every_class_named_by_a_choice_of_the_library_bears_its_name() -> None:

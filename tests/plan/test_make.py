@@ -380,6 +380,7 @@ CHANGES: dict[str, tuple[Any, ...]] = {
     "dataset.test_size": (3,),
     "loss.shapes": (["triplet"],),
     "loss.sampler": ("batch_sampler",),
+    "loss.taught": (True, "model=cross_encoder", "loss=MSELoss"),
     "loss.guide": ("{other}", "loss=GISTEmbedLoss", "loss.guide={encoder}"),
     "modifier.class": ("MatryoshkaLoss",),
     "modifier.dims": ([8], "modifier=matryoshka"),

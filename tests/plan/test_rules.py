@@ -315,3 +315,19 @@ def test_a_broken_file_of_ones_own_is_no_offer(workplace: Path) -> None:
 def test_teachers_of_another_kind_are_not_offered(type_: str, teachers: list[str], draft: Drafts) -> None:
     mend = only(data_rules.data_reaches_loss, draft(f"model={type_}", "loss=MSELoss", shape="text")).mend
     assert re.findall(r"teacher=(\w+)", mend) == teachers
+
+
+def test_labels_are_not_taken_for_what_a_teacher_said(draft: Drafts) -> None:
+    words = ("model=cross_encoder", "loss=distillation")
+    for shape in ("pair", "labeled_pair"):
+        problem = only(data_rules.data_reaches_loss, draft(*words, shape=shape))
+        assert "teacher=cross_encoder" in problem.mend
+        assert not problems(draft(*words, "teacher=cross_encoder", shape=shape))
+        assert "distillation" not in losses_for("cross_encoder", shape)
+    assert not problems(draft(*words, shape="scored_pair"))
+
+
+@pytest.mark.parametrize(("shape", "teachers"), [("text", ["bi_encoder"]), ("pair", ["cross_encoder", "bi_encoder"])])
+def test_each_entry_of_a_family_is_asked_for_its_teacher(shape: Shape, teachers: list[str], draft: Drafts) -> None:
+    mend = only(data_rules.data_reaches_loss, draft("loss=distillation", shape=shape)).mend
+    assert re.findall(r"teacher=(\w+)", mend) == teachers

@@ -56,6 +56,16 @@ def test_splade_is_wrapped_with_the_weights_of_its_regularisers(planned: Callabl
     assert (loss.query_regularizer_weight, loss.document_regularizer_weight) == (0.002, 0.003)
 
 
+@pytest.mark.parametrize("base", ["masked", "plain"])
+def test_vectors_are_compared_before_training_as_they_are_after_it(planned: Callable[..., Plan], base: str) -> None:
+    plan = planned("scored_pair", base, "model=sparse_encoder", "loss=CoSENTLoss")
+    model: Any = build(plan.blueprint, plan.seed)
+    assert model.similarity_fn_name == "cosine"
+    build_loss(plan, model, None)
+    assert model.similarity_fn_name == "cosine"
+    assert plan.blueprint.identity() != replace(plan.blueprint, similarity=None).identity()
+
+
 def test_an_auto_encoder_gets_its_own_loss_without_regularisers(planned: Callable[..., Plan]) -> None:
     plan = planned("pair", "plain", "model=sparse_encoder", "loss=contrastive")
     assert plan.blueprint.architecture == "csr"
