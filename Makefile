@@ -5,10 +5,10 @@ STBENCH := $(PYTHON) -m stbench
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run smoke rerank sweep matrix ui test check format wheel lock clean
+.PHONY: help setup run smoke rerank sweep matrix false-wins ui test check format wheel lock clean
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 setup: $(READY) ## virtual environment with the tested versions
 
@@ -30,8 +30,11 @@ rerank: $(READY) ## train a cross-encoder with Lambda loss on mined lists
 sweep: $(READY) ## three learning rates, one run each
 	$(STBENCH) -m training.learning_rate=1e-2,3e-2,1e-1 $(ARGS)
 
-matrix: $(READY) ## every loss with every model type and shape of data; writes docs/matrix.md (half an hour)
+matrix: $(READY) ## every loss with every model type and shape of data; writes docs/matrix.md (ten minutes)
 	$(PYTHON) benchmarks/matrix.py --output docs/matrix.md
+
+false-wins: $(READY) ## how often noise is called a win; writes docs/false-wins.md (half an hour)
+	$(PYTHON) benchmarks/false_wins.py --output docs/false-wins.md
 
 ui: $(READY) ## what MLflow has tracked, in the browser
 	@echo 'open http://127.0.0.1:5000/#/experiments/1?workflowType=machine_learning'
