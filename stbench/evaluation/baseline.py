@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +33,14 @@ def untouched(
 ) -> dict[str, Scores]:
     """Scores of the untouched model by each evaluator given; `model()` is asked for only where the cache is empty."""
     return {
-        name: cached(
-            store,
-            _key(plan, split, evaluator, evaluators[name].content or _judged(splits, split)),
-            lambda name=name, evaluator=evaluator: evaluate(model(), evaluators[name], evaluator),
+        name: replace(
+            cached(
+                store,
+                _key(plan, split, evaluator, evaluators[name].content or _judged(splits, split)),
+                lambda name=name, evaluator=evaluator: evaluate(model(), evaluators[name], evaluator),
+            ),
+            metric=evaluator.metric,
+            judged=evaluators[name].judged,
         )
         for name, (split, evaluator) in judges(plan).items()
         if name in evaluators

@@ -15,6 +15,7 @@ from stbench.errors import Problem, Refused
 from stbench.evaluation.bm25 import NAME, rankings_of
 from stbench.evaluation.duplicates import per_duplicate
 from stbench.evaluation.inputs import INPUTS, Means
+from stbench.evaluation.judged import judged_digest
 from stbench.evaluation.lists import per_list, per_reranked_list
 from stbench.evaluation.nano import built, per_data_set
 from stbench.evaluation.pairs import per_pair, per_prediction
@@ -85,6 +86,7 @@ def build_evaluator(
     _settled(evaluator, plan, precision)
     if plan.asks_teacher:
         evaluator.content = _digest(rows)
+    evaluator.judged = evaluator.content or judged_digest(inputs, plan.add_missed)
     evaluator.sample_ids = inputs.ids
     evaluator.work = inputs.texts
     evaluator.collection = inputs.collection

@@ -27,6 +27,8 @@ def evaluate(model: Any, evaluator: Recorder, plan: EvaluatorPlan) -> Scores:
         greater_is_better=evaluator.greater_is_better,
         references=dict(evaluator.references),
         seconds=time.perf_counter() - start,
+        metric=plan.metric,
+        judged=evaluator.judged,
     )
 
 

@@ -101,7 +101,7 @@ def built(cls: type[Any], plan: EvaluatorPlan, split: str) -> Recorder:
             _halve(one, split)
     evaluator.sample_ids = [f"{one.name}:{key}" for one in evaluator.evaluators for key in one.sample_ids]
     evaluator.references = {}
-    evaluator.content = key_of(*[_content(one) for one in evaluator.evaluators])
+    evaluator.content = evaluator.judged = key_of(*[_content(one) for one in evaluator.evaluators])
     evaluator.work = sum(map(_texts, evaluator.evaluators))
     found: Recorder = evaluator
     return found

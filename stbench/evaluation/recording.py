@@ -46,6 +46,8 @@ class Recorder(Protocol):
     collection: Collection | None
     content: str | None
     """Digest of what is judged, where it is not the held-out rows."""
+    judged: str
+    """Digest of what is judged, whatever it comes from and whatever type of model is asked."""
     references: dict[str, float]
     """Scores of other systems on the same samples, by name."""
 
@@ -75,6 +77,7 @@ def recording(base: type[BaseEvaluator]) -> type[Any]:
         work: int = 0
         collection: Collection | None = None
         content: str | None = None
+        judged: str = ""
         references: dict[str, float]
 
         def __call__(self, model: Any, *args: Any, **kwargs: Any) -> dict[str, float]:

@@ -34,6 +34,10 @@ class Scores:
     references: dict[str, float] = field(default_factory=dict)
     """Scores of other systems on the same samples, for comparison only (first-stage order, BM25 …)."""
     seconds: float = 0.0
+    metric: str = ""
+    """Name of the deciding metric as a sentence says it, without the model's similarity: ndcg@10."""
+    judged: str = ""
+    """Digest of what was judged: texts, candidates, targets."""
 
     @property
     def score(self) -> float:

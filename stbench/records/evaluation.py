@@ -13,7 +13,8 @@ from stbench.evaluation.scores import Scores
 from stbench.records.beside import Beside, paired_metrics
 from stbench.records.evaluation_report import write_evaluation
 from stbench.records.folder import Summary
-from stbench.records.logbook import Logbook, environment
+from stbench.records.judgement import KEY, Judgement
+from stbench.records.logbook import Logbook, environment, peak_bytes
 from stbench.records.record import SHOWN, ledger_cells, sample_rows, write_samples
 from stbench.records.report import MetricRow, Record, write
 from stbench.verdict.judge import Verdict
@@ -133,7 +134,9 @@ def _write_results(
             "test": measured,
             "also": {name: one.as_dict() for name, one in found.beside.items()},
             "references": found.scores.references,
+            KEY: Judgement.of(found.scores).as_dict(),
             "seconds": {name: round(value, 3) for name, value in book.seconds.items()},
+            "peak_bytes": peak_bytes(),
             "cache": {"taken": book.store.taken, "made": book.store.made},
         },
     )

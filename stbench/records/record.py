@@ -18,7 +18,8 @@ from stbench.evaluation.sizes import Size
 from stbench.plan.plan import Plan
 from stbench.records.beside import Aside, beside, paired_metrics
 from stbench.records.folder import RunFolder, Summary
-from stbench.records.logbook import Logbook, environment, opened
+from stbench.records.judgement import KEY, Judgement
+from stbench.records.logbook import Logbook, environment, opened, peak_bytes
 from stbench.records.report import MetricRow, Record, SampleRow, write
 from stbench.records.tracker import Tracker
 from stbench.verdict.advice import Facts, advise
@@ -155,9 +156,11 @@ class Recording:
                 "sizes": [asdict(size) for size in aside.sizes],
                 "selection_baseline": baseline["validation"].score,
                 "references": final.references,
+                KEY: Judgement.of(final).as_dict(),
                 "best_step": trained.best_step,
                 "last_step": trained.last_step,
                 "seconds": {name: round(value, 3) for name, value in self.seconds.items()},
+                "peak_bytes": peak_bytes(),
                 "cache": {"taken": self._store.taken, "made": self._store.made},
             },
         )

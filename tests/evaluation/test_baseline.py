@@ -74,7 +74,8 @@ def test_both_splits_are_scored_once(plan: Plan, splits: Splits, tmp_path: Path)
     assert model.asked == 0
     assert first.keys() == second.keys() == {"validation", "test"}
     for name, scores in first.items():
-        assert scores.primary == f"{name}_cosine_ndcg@10"
+        assert (scores.primary, scores.metric) == (f"{name}_cosine_ndcg@10", "ndcg@10")
+        assert second[name].judged == scores.judged != ""
         assert second[name].metrics == scores.metrics
         assert np.array_equal(second[name].samples["value"], scores.samples["value"])
 

@@ -183,8 +183,10 @@ def test_a_teacher_can_be_what_the_model_is_held_against(
 
 def test_bm25_stands_beside_a_retrieval(command: Command, words: list[str]) -> None:
     _, out, _ = command(*words)
-    references = json.loads((run_of(out.splitlines()[-1]) / "metrics.json").read_text())["references"]
-    assert set(references) == {"BM25", "fused with BM25"}
+    kept = json.loads((run_of(out.splitlines()[-1]) / "metrics.json").read_text())
+    assert set(kept["references"]) == {"BM25", "fused with BM25"}
+    assert kept["judged"]["metric"] == "ndcg@10"
+    assert len(kept["judged"]["content"]) == 40
 
 
 def test_queries_of_a_collection_search_all_of_it_though_there_are_only_test_judgements(

@@ -118,6 +118,7 @@ def scores(value: float, first_stage: float | None = None) -> Scores:
         primary="test_cosine_ndcg@10", metrics=metrics, statistic="mean", seconds=1.0,
         samples={"id": np.array([content_hash(text) for text in ANCHORS]), "value": values},
         references={"wordllama, not reranked": first_stage} if first_stage is not None else {},
+        metric="ndcg@10", judged="1a2b",
     )  # fmt: skip
 
 
@@ -183,6 +184,8 @@ def test_a_finished_run_is_whole(setting: Setting) -> None:
     assert metrics["test"]["cosine_ndcg@10"] == {"baseline": 0.25, "final": 0.75}
     assert metrics["test"]["cosine_mrr@10"] == {"baseline": 0.125, "final": 0.375}
     assert (metrics["selection_baseline"], metrics["best_step"], metrics["last_step"]) == (0.3, 2, 2)
+    assert metrics["judged"] == {"metric": "ndcg@10", "statistic": "mean", "greater_is_better": True, "content": "1a2b"}
+    assert metrics["peak_bytes"] > 2**20
     assert folder.read("history.json") == list(HISTORY)
     table = read_table(folder.path / "samples.parquet").to_pydict()
     assert table["id"] == [content_hash(text) for text in ANCHORS]
