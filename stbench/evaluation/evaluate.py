@@ -33,7 +33,7 @@ def evaluate(model: Any, evaluator: Recorder, plan: EvaluatorPlan) -> Scores:
 
 
 def cached(store: Store, key: str, make: Any) -> Scores:
-    """What `make()` returns, kept under `key`: an untouched model scores the same each time."""
+    """What `make()` returns, kept under `key`, without what was asked of it: an untouched model scores the same each time."""
 
     def build(folder: Path) -> None:
         write(make(), folder)

@@ -21,6 +21,7 @@ class Recorded:
 
     primary_metric = "test_ndcg@10"
     greater_is_better = True
+    judged = "1a2b"
     references: ClassVar[dict[str, float]] = {"BM25": 0.3}
 
     def __init__(self) -> None:
@@ -39,6 +40,7 @@ def test_scores_are_plain_numbers_with_their_samples() -> None:
     assert {type(value) for value in scores.metrics.values()} == {float}
     assert scores.samples["value"].tolist() == [0.5, 1.0]
     assert scores.references == {"BM25": 0.3}
+    assert (scores.metric, scores.judged) == ("ndcg@10", "1a2b")
     assert scores.seconds >= 0
 
 
