@@ -176,7 +176,7 @@ class Stages:
         with self._timed("verdict"):
             return judge(
                 baseline["test"], final["test"], min_effect=sentence.verdict.min_effect, resamples=sentence.verdict.resamples,
-                seed=sentence.seed, collapsed=collapsed(dims), extras=dims,
+                seed=sentence.seed, reservations=collapsed(dims), extras=dims,
             )  # fmt: skip
 
     def save(self, splits: Splits) -> None:
@@ -275,10 +275,10 @@ def active_dims(scores: Scores) -> dict[str, float]:
     return {name: value for name in names for key, value in found.items() if key.endswith(name) or len(found) == 1}
 
 
-def collapsed(dims: Mapping[str, float]) -> str | None:
-    """Why the vectors are none that an index could hold; None where they are."""
+def collapsed(dims: Mapping[str, float]) -> list[str]:
+    """Why the vectors are none that an index could hold; nothing where they are."""
     corpus = dims.get("corpus_active_dims")
     if corpus is None or 1 <= corpus <= DENSEST:
-        return None
+        return []
     state = "empty" if corpus < 1 else "dense"
-    return f"the vectors are {state}: {corpus:,.0f} active dimensions a document (healthy: 150 to 250)"
+    return [f"the vectors are {state}: {corpus:,.0f} active dimensions a document (healthy: 150 to 250)"]

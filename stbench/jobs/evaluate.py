@@ -107,7 +107,7 @@ def _judge(plan: EvaluationPlan, splits: Splits, sentence: Sentence, store: Stor
     others = _scores(plan.against, splits, store, book)
     others = {name: named_alike(others[name], one) for name, one in scores.items() if name in others}
     verdict = judge(
-        others["test"], scores["test"], min_effect=sentence.verdict.min_effect, collapsed=collapsed(dims), extras=dims,
+        others["test"], scores["test"], min_effect=sentence.verdict.min_effect, reservations=collapsed(dims), extras=dims,
         **drawn,
     )  # fmt: skip
     also = beside(others, {name: one for name, one in scores.items() if name in others}, **drawn)

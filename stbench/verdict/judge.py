@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from statistics import NormalDist
 from typing import Any, Literal
@@ -53,6 +53,8 @@ class Verdict:
     detectable: float = math.nan
     """The smallest difference that these n samples detect with 80 % power."""
     extras: dict[str, float] = field(default_factory=dict)
+    reservations: tuple[str, ...] = ()
+    """What keeps the score from being believed, whatever it is; each of them denies a WIN."""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON, which has no nan: None stands for it."""
@@ -66,6 +68,7 @@ class Verdict:
             name: _nan_for_none(value) if name in floats else value for name, value in data.items()
         }
         values["extras"] = {name: _nan_for_none(value) for name, value in data.get("extras", {}).items()}
+        values["reservations"] = tuple(data.get("reservations", ()))
         return cls(**values)
 
 
@@ -76,14 +79,14 @@ def judge(
     min_effect: float = 0.005,
     resamples: int = 10_000,
     seed: int = 12,
-    collapsed: str | None = None,
+    reservations: Sequence[str] = (),
     extras: Mapping[str, float] | None = None,
 ) -> Verdict:
     """Compare two evaluations sample by sample.
 
     WIN: delta >= `min_effect` (on the metric's own scale) and the 95 % interval above zero. REGRESSION: delta
     and interval below zero. MARGINAL: everything between, scores that do not exist, fewer than six changed
-    samples, and what would be a WIN but for `collapsed`, a reason such as "the sparse vectors have 5,000
+    samples, and what would be a WIN but for `reservations`: reasons such as "the sparse vectors have 5,000
     active dimensions". The interval is a paired bootstrap's, widened for small samples; samples that did not
     change carry no evidence, so the changed ones are counted for that.
 
@@ -97,8 +100,8 @@ def judge(
     needed, detectable = _power(interval, n, effect)
     missing = _missing(baseline.score, final.score, interval.delta)
     decided = "MARGINAL" if missing or changed < FEWEST_CHANGED else _outcome(interval, min_effect)
-    outcome: Outcome = "MARGINAL" if decided == "WIN" and collapsed else decided
-    settle = collapsed or missing or _settle(n, changed, needed, effect, detectable)
+    outcome: Outcome = "MARGINAL" if decided == "WIN" and reservations else decided
+    settle = "; ".join(reservations) or missing or _settle(n, changed, needed, effect, detectable)
     return Verdict(
         outcome=outcome,
         score=float(final.score),
@@ -114,6 +117,7 @@ def judge(
         needed=needed,
         detectable=detectable,
         extras={name: float(value) for name, value in (extras or {}).items()},
+        reservations=tuple(reservations),
     )
 
 

@@ -106,13 +106,15 @@ def test_where_lower_is_better_the_sign_turns_and_the_scores_stay() -> None:
 
 @pytest.mark.parametrize("gain", [0.05, 0.0])
 def test_a_collapse_denies_the_win_and_is_what_has_to_be_settled(gain: float) -> None:
-    found = judge(*pair(gain), collapsed="the sparse vectors have 5,000 active dimensions")
+    reasons = ["the sparse vectors have 5,000 active dimensions", "the test queries were trained on"]
+    found = judge(*pair(gain), reservations=reasons)
     assert found.outcome == "MARGINAL"
-    assert "5,000 active dimensions" in found.settle
+    assert found.settle == "; ".join(reasons)
+    assert Verdict.from_dict(json.loads(json.dumps(found.as_dict(), allow_nan=False))).reservations == tuple(reasons)
 
 
 def test_a_collapse_does_not_excuse_a_regression() -> None:
-    found = judge(*pair(-0.05), collapsed="the sparse vectors have 5,000 active dimensions")
+    found = judge(*pair(-0.05), reservations=["the sparse vectors have 5,000 active dimensions"])
     assert (found.outcome, found.settle) == ("REGRESSION", "")
 
 
