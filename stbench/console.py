@@ -251,7 +251,7 @@ def show_estimate(rows: Sequence[tuple[str, str, str]], found: Estimate, place: 
     out.print(table)
     for text in found.notes:
         note(text)
-    note("report and tracking are not counted: some seconds")
+    note("cost, report and tracking are not counted: some seconds")
     _show_places(out, {"estimate": place})
     out.print()
     out.print(escape(found.line()), soft_wrap=True)

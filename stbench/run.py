@@ -81,7 +81,8 @@ def run(sentence: Sentence, chosen: Mapping[str, str], command: str, folder: Run
             sizes = stages.sizes(evaluators, sizes_before)
             verdict = stages.verdict(baseline, final, sentence)
             stages.save(splits)
-            summary = record.finish(verdict, baseline, final, trained, splits, stages.truncated(splits), sizes)
+            costs = stages.cost(splits, baseline, final)
+            summary = record.finish(verdict, baseline, final, trained, splits, stages.truncated(splits), sizes, costs)
     console.show_summary(summary)
     return exit_code(verdict.outcome, sentence)
 

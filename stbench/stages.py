@@ -18,6 +18,7 @@ from stbench.verdict.judge import Verdict, judge, readable
 
 if TYPE_CHECKING:
     from stbench.data.splits import Splits
+    from stbench.evaluation.cost import Costs
     from stbench.evaluation.recording import Recorder
     from stbench.evaluation.sizes import Measured, Size
     from stbench.models.base import Base
@@ -184,6 +185,23 @@ class Stages:
 
         with self._timed("saving"), console.progress("saving and checking the model"):
             save(self._model, self._plan, self._record.model_folder, splits.test)
+
+    def cost(self, splits: Splits, baseline: Mapping[str, Scores], final: Mapping[str, Scores]) -> Costs | None:
+        """Of the saved model, and of the untouched one, built anew so that both are measured side by side."""
+        from stbench.evaluation.cost_texts import cost_texts
+        from stbench.evaluation.metering import compared
+
+        if not self._plan.evaluator.cost:
+            return None
+        texts = cost_texts(splits.test, splits.collections.get("test"))
+        dims = active_dims(baseline["test"]), active_dims(final["test"])
+        try:
+            with self._timed("cost"), console.progress("measuring speed and size"):
+                return compared(self._plan, self._model, self._store, texts, dims)
+        except (RuntimeError, OSError, MemoryError) as error:
+            # The model is saved and judged: no room for a second one must not lose that.
+            console.note(f"speed and size could not be measured: {str(error) or type(error).__name__}")
+            return None
 
     def truncated(self, splits: Splits) -> float:
         from stbench.models.length import truncated_share

@@ -79,3 +79,33 @@ def test_vectors_that_are_empty_or_dense_have_collapsed(corpus: float | None, st
     said = collapsed({} if corpus is None else {"corpus_active_dims": corpus})
     assert len(said) == (state is not None)
     assert all(f"the vectors are {state}" in reason for reason in said)
+
+
+def test_a_run_is_not_lost_where_there_is_no_room_for_a_second_model(
+    plan_of: Callable[..., Plan], data: Mapping[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    from datasets import Dataset
+
+    from stbench.data.splits import Splits
+
+    def none_left(*_: Any) -> None:
+        raise MemoryError("no room")
+
+    plan, record = plan_of("dataset=files", f"dataset.train={data['pair']}"), Record()
+    stages = Stages(plan, Store(tmp_path / "store", "on"), record)  # type: ignore[arg-type]
+    monkeypatch.setattr("stbench.evaluation.metering.compared", none_left)
+    monkeypatch.setattr(Stages, "_model", None)
+    rows = Dataset.from_dict({"anchor": ["a"], "positive": ["b"]})
+    splits = Splits(rows, rows, rows, "pair")
+    assert stages.cost(splits, {"test": scores()}, {"test": scores()}) is None
+    assert "speed and size could not be measured: no room" in capsys.readouterr().out
+    assert "cost" in record.seconds
+
+
+def test_cost_can_be_switched_off(plan_of: Callable[..., Plan], data: Mapping[str, Path], tmp_path: Path) -> None:
+    record: Any = Record()
+    plan = plan_of("dataset=files", f"dataset.train={data['pair']}", "evaluator.cost=false")
+    nothing: Any = None
+    assert Stages(plan, Store(tmp_path / "store", "on"), record).cost(nothing, {}, {}) is None
+    assert record.seconds.keys() == {"libraries"}

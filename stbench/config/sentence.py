@@ -372,6 +372,8 @@ class Evaluator(Group):
     """Evaluators that are reported beside it, and never decide."""
     selection_documents: int | None = Field(default=2000, ge=1)
     """Documents of a collection that the selection queries search, the relevant ones among them; null: all."""
+    cost: bool = True
+    """Whether speed and size are measured beside the score."""
 
 
 class Negatives(Group):

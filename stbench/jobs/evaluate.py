@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from functools import cache
-from typing import TYPE_CHECKING
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Any
 
 from stbench import console
 from stbench.cache import Store, cache_folder
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from stbench.data.splits import Splits
+    from stbench.evaluation.cost import Costs
     from stbench.evaluation.recording import Recorder
     from stbench.evaluation.scores import Scores
     from stbench.records.evaluation import Evaluated
@@ -99,26 +100,59 @@ def _judge(plan: EvaluationPlan, splits: Splits, sentence: Sentence, store: Stor
     from stbench.verdict.score import score
 
     drawn = {"resamples": sentence.verdict.resamples, "seed": sentence.seed}
-    scores = _scores(plan, splits, store, book)
+    plans = [one for one in (plan, plan.against) if one is not None]
+    models = [_Model(one, store) for one in plans]
+    scores = _scores(plan, models[0], splits, store, book)
     dims = active_dims(scores["test"])
     scored = {name: score(one, **drawn, extras=dims if name == "test" else {}) for name, one in scores.items()}
     if plan.against is None:
-        return Evaluated(scores, scored)
-    others = _scores(plan.against, splits, store, book)
+        return Evaluated(scores, scored, costs=_costs(models, [dims], splits, book))
+    others = _scores(plan.against, models[1], splits, store, book)
     others = {name: named_alike(others[name], one) for name, one in scores.items() if name in others}
     verdict = judge(
         others["test"], scores["test"], min_effect=sentence.verdict.min_effect, reservations=collapsed(dims), extras=dims,
         **drawn,
     )  # fmt: skip
     also = beside(others, {name: one for name, one in scores.items() if name in others}, **drawn)
-    return Evaluated(scores, scored, others["test"], verdict, also)
+    costs = _costs(models, [dims, active_dims(others["test"])], splits, book)
+    return Evaluated(scores, scored, others["test"], verdict, also, costs)
 
 
-def _scores(plan: EvaluationPlan, splits: Splits, store: Store, book: Logbook) -> dict[str, Scores]:
+class _Model:
+    """What a plan says, built where it is first asked for: scores may come from the cache."""
+
+    def __init__(self, plan: EvaluationPlan, store: Store) -> None:
+        self.plan = plan
+        self._store = store
+
+    @cached_property
+    def built(self) -> Any:
+        from stbench.models.build import build
+
+        return build(self.plan.blueprint, self.plan.seed, self._store)
+
+
+def _costs(
+    models: Sequence[_Model], dims: Sequence[Mapping[str, float]], splits: Splits, book: Logbook
+) -> Costs | None:
+    """Speed and size of the judged model and of the one that it is compared with; timings are never taken from the cache."""
+    from stbench.evaluation.cost import Costs, Machine
+    from stbench.evaluation.cost_texts import cost_texts
+    from stbench.evaluation.metering import Candidate, metered
+
+    if not models[0].plan.evaluator.cost:
+        return None
+    texts = cost_texts(splits.test, splits.collections.get("test"))
+    with book.timed("cost"), console.progress("measuring speed and size"):
+        candidates = [Candidate(one.built, one.plan.blueprint.type, one.plan.precision) for one in models]
+        found = [cost.with_dims(own) for cost, own in zip(metered(candidates, texts), dims, strict=True)]
+    return Costs(found[0], Machine.here(models[0].plan.device), found[1] if len(found) > 1 else None)
+
+
+def _scores(plan: EvaluationPlan, model: _Model, splits: Splits, store: Store, book: Logbook) -> dict[str, Scores]:
     """The outcome of every test row by each evaluator, kept by content as the baselines of training are."""
     from stbench.evaluation.baseline import ALSO, untouched
     from stbench.evaluation.watch import counting
-    from stbench.models.build import build
     from stbench.verdict.judge import readable
 
     found: dict[str, Scores] = {}
@@ -132,14 +166,13 @@ def _scores(plan: EvaluationPlan, splits: Splits, store: Store, book: Logbook) -
     ):
 
         @cache
-        def model() -> object:
-            built = build(plan.blueprint, plan.seed, store)
+        def watched() -> Any:
             work = sum(one.work for some in evaluators for one in some.values())
-            counted.enter_context(counting(lambda: built, work, advance))
-            return built
+            counted.enter_context(counting(lambda: model.built, work, advance))
+            return model.built
 
         for one, some in zip(plan.every, evaluators, strict=True):
-            scores = untouched(one, splits.parts.get(one.part, splits), some, model, store)
+            scores = untouched(one, splits.parts.get(one.part, splits), some, watched, store)
             if one is plan:
                 found.update(scores)
             else:

@@ -72,7 +72,7 @@ def choose_evaluator(
         decided = _auto(choice, held, trained)
         if decided is None:
             return None, [_none_reads(choice, held), *problems]
-        name, choice = decided, _said(decided, choice, "depth", "batch_size", "metric")
+        name, choice = decided, _said(decided, choice, "depth", "batch_size", "metric", "cost")
     found = _planned(name, choice, held, f"evaluator={name}")
     if isinstance(found, Problem) or problems:
         return None, [*([found] if isinstance(found, Problem) else []), *problems]
@@ -127,7 +127,7 @@ def _planned(name: str, choice: Evaluator, held: _Held, where: str) -> Evaluator
         depth=choice.depth or 10, batch_size=choice.batch_size or 64, arguments=_arguments(choice, held.type, metric),
         steps=steps, greater_is_better=metric not in choice.lower_is_better, classes=held.classes,
         first_stage=choice.kind == "reranking" and any(shape in BARE for shape in read),
-        says=SAYS.get((choice.kind, "" if own else read[0]), ""),
+        says=SAYS.get((choice.kind, "" if own else read[0]), ""), cost=choice.cost,
     )  # fmt: skip
 
 

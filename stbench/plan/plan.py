@@ -138,6 +138,8 @@ class EvaluatorPlan:
     """Whether it selects checkpoints and gives the verdict, so that both need samples of their own."""
     says: str = ""
     """How it judges rows that no evaluator of the library reads as they are."""
+    cost: bool = True
+    """Whether speed and size of the models are measured too."""
 
     @property
     def asks_teacher(self) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from stbench.evaluation.baseline import ALSO
+from stbench.evaluation.cost import Costs
 from stbench.evaluation.scores import Scores, is_reference
 from stbench.evaluation.sizes import Size
 from stbench.verdict.judge import judge, readable
@@ -44,11 +45,13 @@ class Aside:
     also: tuple[Beside, ...] = ()
     sizes: tuple[Size, ...] = ()
     """The trained model cut to dimensions and layers."""
+    costs: Costs | None = None
 
     def metrics(self) -> dict[str, float]:
         """For the tracker."""
+        cost = self.costs.metrics() if self.costs else {}
         also = {f"also.{one.evaluator}.{name}": after for one in self.also for name, (_, after) in one.metrics.items()}
-        return {**also, **{f"size.{one.name}": one.score for one in self.sizes}}
+        return {**also, **cost, **{f"size.{one.name}": one.score for one in self.sizes}}
 
 
 def beside(

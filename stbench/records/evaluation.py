@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from stbench import console
 from stbench.evaluation.baseline import ALSO
+from stbench.evaluation.cost import Costs
 from stbench.evaluation.scores import Scores
 from stbench.records.beside import Beside, paired_metrics
+from stbench.records.cost_table import cost_facts
 from stbench.records.evaluation_report import write_evaluation
 from stbench.records.folder import Summary
 from stbench.records.judgement import KEY, Judgement
@@ -40,6 +42,7 @@ class Evaluated:
     verdict: Verdict | None = None
     also: Sequence[Beside] = ()
     """What the evaluators that do not decide say of the two."""
+    costs: Costs | None = None
 
     @property
     def scores(self) -> Scores:
@@ -71,16 +74,16 @@ def keep(book: Logbook, plan: EvaluationPlan, found: Evaluated, splits: Splits) 
     line = verdict_line(found.verdict, run) if found.verdict else score
     metrics = paired_metrics(found.compared, found.scores)
     facts = _facts(plan, splits)
-    costs = book.costs()
+    spent = book.costs()
     _write_results(book, found, score, line, metrics)
     record = Record(
         run=run, line=line, verdict=_verdict(found), command=book.command, facts=facts,
         metrics=[MetricRow(name, before if found.other else None, after) for name, (before, after) in metrics.items()],
         references=found.scores.references, samples=sample_rows(found.compared, found.scores, splits),
         plan=console.plan_text(plan), config=(book.folder.path / "config.yaml").read_text(encoding="utf-8"),
-        environment=environment(), costs=[*costs, *((name, f"{value:.1f} s") for name, value in book.seconds.items())],
-        files=["metrics.json", "samples.parquet", "config.yaml", "plan.txt"],
-        also=found.also, compared=plan.against.blueprint.base.name if plan.against else "",
+        environment=environment(), spent=[*spent, *((name, f"{value:.1f} s") for name, value in book.seconds.items())],
+        files=book.folder.there(["metrics.json", "cost.json", "samples.parquet", "config.yaml", "plan.txt"]),
+        costs=found.costs, also=found.also, compared=plan.against.blueprint.base.name if plan.against else "",
     )  # fmt: skip
     if found.verdict:
         write(record, book.folder.report)
@@ -94,7 +97,7 @@ def keep(book: Logbook, plan: EvaluationPlan, found: Evaluated, splits: Splits) 
     if not found.verdict:
         shown |= {f"{name}: {one.metric}": (one.score, one.score) for name, one in found.beside.items()}
     summary = Summary(
-        line=line, outcome=found.outcome, facts=[*facts, *costs], metrics=shown, references=found.scores.references,
+        line=line, outcome=found.outcome, facts=[*facts, *(cost_facts(found.costs) if found.costs else []), *spent], metrics=shown, references=found.scores.references,
         places=book.places(), settle=found.verdict.settle if found.verdict else "",
     )  # fmt: skip
     return summary, score
@@ -140,6 +143,8 @@ def _write_results(
             "cache": {"taken": book.store.taken, "made": book.store.made},
         },
     )
+    if found.costs:
+        folder.write("cost.json", found.costs.as_dict())
     if found.other is not None:
         write_samples(found.other, found.scores, folder.path / "samples.parquet")
     else:
@@ -161,8 +166,9 @@ def _track_end(book: Logbook, found: Evaluated) -> None:
         plain |= {"verdict.score": verdict.score, "verdict.baseline": verdict.baseline, "verdict.delta": verdict.delta}
         plain |= {"verdict.ci95_low": verdict.low, "verdict.ci95_high": verdict.high, "verdict.p": verdict.p}
     others = {f"also.{name}.{one.metric}": one.score for name, one in found.beside.items()}
-    book.tracker.log({**plain, **found.scores.metrics, **others}, 0)
-    for name in FILES:
+    costs = found.costs.metrics() if found.costs else {}
+    book.tracker.log({**plain, **found.scores.metrics, **others, **costs}, 0)
+    for name in book.folder.there([*FILES, "cost.json"]):
         book.tracker.artifacts(book.folder.path / name)
     book.end_tracking()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -101,6 +101,10 @@ class RunFolder:
         for item in self.path.iterdir():
             if item.name != ".lock":
                 shutil.rmtree(item) if item.is_dir() else item.unlink()
+
+    def there(self, names: Iterable[str]) -> list[str]:
+        """Those of `names` that the run has left."""
+        return [name for name in names if (self.path / name).exists()]
 
     def read(self, name: str) -> Any:
         file = self.path / name

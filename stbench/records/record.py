@@ -13,10 +13,12 @@ from stbench import console
 from stbench.cache import Store
 from stbench.config.sentence import Sentence
 from stbench.data.splits import anchors_of, content_hash
+from stbench.evaluation.cost import Costs
 from stbench.evaluation.scores import Scores
 from stbench.evaluation.sizes import Size
 from stbench.plan.plan import Plan
 from stbench.records.beside import Aside, beside, paired_metrics
+from stbench.records.cost_table import cost_facts
 from stbench.records.folder import RunFolder, Summary
 from stbench.records.judgement import KEY, Judgement
 from stbench.records.logbook import Logbook, environment, opened, peak_bytes
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from stbench.data.splits import Splits
     from stbench.training.train import Trained
 
+FILES = ("model", "metrics.json", "cost.json", "samples.parquet", "history.json", "config.yaml", "plan.txt")
+"""That a report leads to, where they are there."""
 SHOWN = ("ndcg@10", "mrr@10", "map@100", "map", "accuracy@1", "recall@10")
 """Of the many metrics of a ranking evaluator, those on the console; the report has all."""
 
@@ -92,20 +96,21 @@ class Recording:
         splits: Splits,
         truncated: float,
         sizes: tuple[Size, ...] = (),
+        costs: Costs | None = None,
     ) -> Summary:
         """Writes everything, ends the tracking, adds the ledger line; `scores` are those of the trained model."""
         final = scores["test"]
         also = beside(baseline, scores, resamples=self._sentence.verdict.resamples, seed=self._sentence.seed)
-        aside = Aside(also, sizes)
+        aside = Aside(also, sizes, costs)
         line = verdict_line(verdict, self._folder.name)
         metrics = paired_metrics(baseline["test"], final)
         # One step on a slice says that the sentence holds together, and nothing about what to try.
         found = [] if self._trial else advise(self._facts(verdict, trained, truncated))
         advice = [(item.overrides, item.reason) for item in found]
-        costs = self._book.costs()
+        spent = self._book.costs()
         self._write_results(verdict, line, baseline, final, trained, metrics, aside)
         write(
-            self._report(verdict, line, baseline["test"], final, trained, splits, metrics, advice, costs, aside),
+            self._report(verdict, line, baseline["test"], final, trained, splits, metrics, advice, spent, aside),
             self._folder.report,
         )
         self._track_end(verdict, line, final, aside)
@@ -113,7 +118,7 @@ class Recording:
         self._book.add_to_ledger(ledger_cells(verdict))
         self._book.finished()
         return Summary(
-            line=line, outcome=verdict.outcome, facts=[*self._ran(trained, splits), *costs],
+            line=line, outcome=verdict.outcome, facts=[*self._ran(trained, splits), *(cost_facts(costs) if costs else []), *spent],
             metrics={
                 **{name: pair for name, pair in metrics.items() if name.endswith(SHOWN) or len(metrics) <= 6},
                 **{one.name: (one.baseline, one.final) for one in also},
@@ -165,6 +170,8 @@ class Recording:
             },
         )
         folder.write("history.json", list(trained.history))
+        if aside.costs:
+            folder.write("cost.json", aside.costs.as_dict())
         write_samples(baseline["test"], final, folder.path / "samples.parquet")
 
     def _report(
@@ -177,7 +184,7 @@ class Recording:
         splits: Splits,
         metrics: Mapping[str, tuple[float, float]],
         advice: list[tuple[str, str]],
-        costs: list[tuple[str, str]],
+        spent: list[tuple[str, str]],
         aside: Aside,
     ) -> Record:
         return Record(
@@ -188,8 +195,8 @@ class Recording:
             best_step=trained.best_step, samples=sample_rows(baseline, final, splits), advice=advice,
             plan=console.plan_text(self._plan),
             config=(self._folder.path / "config.yaml").read_text(encoding="utf-8"), environment=environment(),
-            costs=[*costs, *((name, f"{value:.1f} s") for name, value in self.seconds.items())],
-            files=["model", "metrics.json", "samples.parquet", "history.json", "config.yaml", "plan.txt"],
+            costs=aside.costs, spent=[*spent, *((name, f"{value:.1f} s") for name, value in self.seconds.items())],
+            files=self._folder.there(FILES),
         )  # fmt: skip
 
     def _track_end(self, verdict: Verdict, line: str, final: Scores, aside: Aside) -> None:
@@ -205,6 +212,7 @@ class Recording:
             "plan.txt",
             "report.html",
             "samples.parquet",
+            *self._folder.there(["cost.json"]),
         ):
             self._tracker.artifacts(self._folder.path / name)
         self._tracker.artifacts(self._folder.model, "model")

@@ -11,12 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
+from stbench.records.cost_table import cost_caption, cost_rows
+
 if TYPE_CHECKING:
     from jinja2 import Template
     from markupsafe import Markup
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from stbench.evaluation.cost import Costs
     from stbench.evaluation.sizes import Size
     from stbench.records.beside import Beside
 
@@ -101,7 +104,10 @@ class Record:
     plan: str = ""
     config: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
-    costs: Sequence[tuple[str, str]] = ()
+    costs: Costs | None = None
+    """Speed and size, before and after."""
+    spent: Sequence[tuple[str, str]] = ()
+    """Time and memory of the run itself."""
     files: Sequence[str] = ()
     """Links relative to the report."""
     compared: str = "untouched model"
@@ -162,6 +168,7 @@ def template(name: str) -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.globals.update(cost_rows=cost_rows, cost_caption=cost_caption)
     environment.filters.update(number=number, signed=signed, relative=_relative, short=_short)
     return environment.get_template(name)
 

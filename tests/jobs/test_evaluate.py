@@ -45,7 +45,7 @@ def test_it_ends_in_a_score_with_its_interval_and_leaves_everything_behind(comma
     assert "n=40 | metric=cosine_ndcg@10" in last
     folder = run_of(last)
     assert {file.name for file in folder.iterdir()} == {
-        ".lock", "command.txt", "config.yaml", "environment.json", "inputs.json", "metrics.json", "plan.txt",
+        ".lock", "command.txt", "config.yaml", "cost.json", "environment.json", "inputs.json", "metrics.json", "plan.txt",
         "report.html", "samples.parquet", "status.json", "verdict.json", "verdict.txt",
     }  # fmt: skip
     kept = json.loads((folder / "verdict.json").read_text())
@@ -63,6 +63,18 @@ def test_the_outcome_of_every_sample_is_kept_and_means_the_score(command: Comman
     score = json.loads((folder / "verdict.json").read_text())["score"]
     assert len(set(samples["id"])) == 40
     assert np.mean(samples["ndcg@10"]) == pytest.approx(score)
+
+
+def test_it_tells_what_the_model_costs_though_its_score_is_kept(command: Command, words: list[str]) -> None:
+    for again in ([], ["seed=13", "evaluator.also=[]"]):
+        _, out, _ = command(*words, *again)
+        kept = json.loads((run_of(out.splitlines()[-1]) / "cost.json").read_text())
+        assert list(kept) == ["after", "machine"]
+        assert kept["after"]["texts_per_second"] > 0
+        assert "documents a second" in out
+    _, out, _ = command(*words, "evaluator.cost=false")
+    assert not (run_of(out.splitlines()[-1]) / "cost.json").exists()
+    assert "documents a second" not in out
 
 
 def test_its_line_in_the_ledger_is_no_verdict(command: Command, words: list[str]) -> None:

@@ -420,6 +420,7 @@ CHANGES: dict[str, tuple[Any, ...]] = {
     "evaluator.bm25": (False,),
     "evaluator.language": ("de",),
     "evaluator.fusion": ("off",),
+    "evaluator.cost": (False,),
     "evaluator.selection_documents": (4, "dataset=beir", "dataset.path={smaller}"),
     "training.evaluation_documents": (4, "dataset=beir", "dataset.path={smaller}"),
     "negatives.when": ("always",),

@@ -15,6 +15,7 @@ from stbench.cache import Store
 from stbench.config.check import from_tree
 from stbench.data.splits import Splits, content_hash
 from stbench.errors import Failed, Interrupted
+from stbench.evaluation.cost import Cost, Costs, Machine
 from stbench.evaluation.scores import Scores
 from stbench.evaluation.sizes import Size
 from stbench.records import ledger
@@ -127,6 +128,8 @@ TRAINED = Trained(HISTORY, best_step=2, last_step=2, rows=N, seconds=1.0, second
 
 
 SIZES = (Size(64, 6, 0.75, 0.25, 256, 1.5, 1000), Size(16, 6, 0.5, 0.25, 64, 1.5, 1000))
+_COST = Cost(1000.0, 2000.0, 0.4, 0.9, 4_000_000, 1_000_000, 1024.0, None, None, 256)
+COSTS = Costs(replace(_COST, texts_per_second=900.0), Machine("cpu", 2, 1.0), _COST)
 
 
 def done(record: Recording, folder: RunFolder, **more: Any) -> Summary:
@@ -143,7 +146,7 @@ def done(record: Recording, folder: RunFolder, **more: Any) -> Summary:
     verdict = judge(baseline, final, resamples=200)
     before = {"validation": scores(0.3), "test": baseline, "also triplet": scores(0.5)}
     after = {"test": final, "also triplet": scores(0.4)}
-    return record.finish(verdict, before, after, TRAINED, splits(), 0.0, SIZES)
+    return record.finish(verdict, before, after, TRAINED, splits(), 0.0, SIZES, COSTS)
 
 
 def test_a_run_opens_with_everything_that_repeats_it(setting: Setting, data: Mapping[str, Path]) -> None:
@@ -174,7 +177,7 @@ def test_a_finished_run_is_whole(setting: Setting) -> None:
     assert not folder.checkpoints.exists()
     names = {item.name for item in folder.path.iterdir()}
     assert names == {
-        "command.txt", "config.yaml", "environment.json", "history.json", "inputs.json", "metrics.json", "model",
+        "command.txt", "config.yaml", "cost.json", "environment.json", "history.json", "inputs.json", "metrics.json", "model",
         "plan.txt", "report.html", "samples.parquet", "status.json", "verdict.json", "verdict.txt",
     }  # fmt: skip
     kept = folder.read("verdict.json")
@@ -192,6 +195,18 @@ def test_a_finished_run_is_whole(setting: Setting) -> None:
     assert table["baseline_value"] == scores(0.25).samples["value"].tolist()
     assert table["final_value"] == scores(0.75).samples["value"].tolist()
     assert ANCHORS[3] in folder.report.read_text(encoding="utf-8")
+
+
+def test_what_the_models_cost_is_kept_shown_and_tracked(setting: Setting, tracked: list[Calls]) -> None:
+    with setting.opened() as record:
+        facts = dict(done(record, setting.folder).facts)
+    assert facts["speed"].startswith("1,000 → 900 documents a second")
+    assert setting.folder.read("cost.json")["after"]["texts_per_second"] == 900.0
+    page = setting.folder.report.read_text(encoding="utf-8")
+    assert "Cost of the model" in page
+    assert 'href="cost.json"' in page
+    assert tracked[0].logged[-1][0]["cost.before.texts_per_second"] == 1000.0
+    assert "cost.json" in tracked[0].kept
 
 
 def test_the_ledger_gets_one_row_that_says_what_the_line_says(setting: Setting) -> None:

@@ -108,7 +108,7 @@ def record(**changed: Any) -> Record:
         plan="rows 98,000",
         config="model:\n  kind: sparse_encoder\n",
         environment={"torch": "2.9.1"},
-        costs=[("training", "6 min")],
+        spent=[("training", "6 min")],
         files=["config.yaml", "model/README.md"],
     )
     return replace(whole, **changed)
@@ -170,7 +170,7 @@ def test_no_text_becomes_markup() -> None:
         plan=EVIL,
         config=EVIL,
         environment={EVIL: EVIL},
-        costs=[(EVIL, EVIL)],
+        spent=[(EVIL, EVIL)],
         files=["javascript:alert(1)", EVIL],
     )
     html = render(evil)
