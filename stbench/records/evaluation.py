@@ -81,7 +81,7 @@ def keep(book: Logbook, plan: EvaluationPlan, found: Evaluated, splits: Splits) 
         metrics=[MetricRow(name, before if found.other else None, after) for name, (before, after) in metrics.items()],
         references=found.scores.references, samples=sample_rows(found.compared, found.scores, splits),
         plan=console.plan_text(plan), config=(book.folder.path / "config.yaml").read_text(encoding="utf-8"),
-        environment=environment(), spent=[*spent, *((name, f"{value:.1f} s") for name, value in book.seconds.items())],
+        environment=environment(), spent=spent, stages=dict(book.seconds),
         files=book.folder.there(["metrics.json", "cost.json", "samples.parquet", "config.yaml", "plan.txt"]),
         costs=found.costs, also=found.also, compared=plan.against.blueprint.base.name if plan.against else "",
     )  # fmt: skip

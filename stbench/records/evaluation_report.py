@@ -7,22 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from stbench.evaluation.scores import Scores
-from stbench.records.report import (
-    BAD,
-    BINS,
-    GOOD,
-    MAIN,
-    SHOWN_SAMPLES,
-    STYLE,
-    Chart,
-    Record,
-    SampleRow,
-    canvas,
-    deciding,
-    drawn,
-    standings,
-    template,
-)
+from stbench.records.charts import BINS
+from stbench.records.drawing import BAD, GOOD, MAIN, STYLE, Chart, canvas, drawn
+from stbench.records.report import SHOWN_SAMPLES, Record, SampleRow, deciding, standings, template
 from stbench.verdict.score import Scored
 
 MOST_DOTS = 400

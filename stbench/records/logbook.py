@@ -166,7 +166,8 @@ class Logbook:
         slowest = sorted(((value, name) for name, value in self.seconds.items() if name != "in all"), reverse=True)[:3]
         parts = ", ".join(f"{name} {value:.1f} s" for value, name in slowest)
         taken = f"; {len(self.store.taken)} taken from the cache" if self.store.taken else ""
-        memory = f"{peak_bytes() / 2**30:.1f} GiB at the peak"
+        gpu = f", {gpu_peak_bytes() / 2**30:.1f} GiB on the GPU" if gpu_peak_bytes() else ""
+        memory = f"{peak_bytes() / 2**30:.1f} GiB at the peak{gpu}"
         return [("time", f"{self.seconds['in all']:.1f} s ({parts}){taken}"), ("memory", memory)]
 
     def places(self) -> dict[str, str]:
@@ -188,6 +189,12 @@ def peak_bytes() -> int:
     """The most memory this process has held."""
     scale = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale
+
+
+def gpu_peak_bytes() -> int:
+    """The most memory of a GPU that this process has held; 0 where none was used."""
+    torch = sys.modules.get("torch")
+    return int(torch.cuda.max_memory_allocated()) if torch and torch.cuda.is_available() else 0
 
 
 def environment() -> dict[str, str]:

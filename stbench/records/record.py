@@ -113,7 +113,7 @@ class Recording:
             self._report(verdict, line, baseline["test"], final, trained, splits, metrics, advice, spent, aside),
             self._folder.report,
         )
-        self._track_end(verdict, line, final, aside)
+        self._track_end(verdict, line, final, trained, aside)
         shutil.rmtree(self._folder.checkpoints, ignore_errors=True)
         self._book.add_to_ledger(ledger_cells(verdict))
         self._book.finished()
@@ -165,6 +165,7 @@ class Recording:
                 "best_step": trained.best_step,
                 "last_step": trained.last_step,
                 "seconds": {name: round(value, 3) for name, value in self.seconds.items()},
+                "rows_per_second": trained.rows_per_second,
                 "peak_bytes": peak_bytes(),
                 "cache": {"taken": self._store.taken, "made": self._store.made},
             },
@@ -195,14 +196,15 @@ class Recording:
             best_step=trained.best_step, samples=sample_rows(baseline, final, splits), advice=advice,
             plan=console.plan_text(self._plan),
             config=(self._folder.path / "config.yaml").read_text(encoding="utf-8"), environment=environment(),
-            costs=aside.costs, spent=[*spent, *((name, f"{value:.1f} s") for name, value in self.seconds.items())],
+            costs=aside.costs, spent=spent, stages=dict(self.seconds), pace=trained.pace,
             files=self._folder.there(FILES),
         )  # fmt: skip
 
-    def _track_end(self, verdict: Verdict, line: str, final: Scores, aside: Aside) -> None:
+    def _track_end(self, verdict: Verdict, line: str, final: Scores, trained: Trained, aside: Aside) -> None:
         plain = {"verdict.score": verdict.score, "verdict.baseline": verdict.baseline, "verdict.delta": verdict.delta}
         interval = {"verdict.ci95_low": verdict.low, "verdict.ci95_high": verdict.high, "verdict.p": verdict.p}
-        self._tracker.log({**plain, **interval, **final.metrics, **aside.metrics()}, 0)
+        pace = {"training.rows_per_second": trained.rows_per_second} if trained.rows_per_second else {}
+        self._tracker.log({**plain, **interval, **final.metrics, **aside.metrics(), **pace}, 0)
         self._folder.write("verdict.txt", line + "\n")
         for name in (
             "verdict.txt",
@@ -230,9 +232,13 @@ class Recording:
             (
                 "training",
                 f"{trained.last_step:,} steps of {training.batch_size}, learning rate {training.learning_rate:g},"
-                f" best at step {trained.best_step}, {plan.precision} on {plan.device}",
+                f" best at step {trained.best_step}, {plan.precision} on {plan.device}{_pace(trained)}",
             ),
         ]
+
+
+def _pace(trained: Trained) -> str:
+    return f", {trained.rows_per_second:,.0f} rows a second" if trained.rows_per_second else ""
 
 
 def ledger_cells(verdict: Verdict) -> dict[str, str]:

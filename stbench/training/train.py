@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
 
     from stbench.evaluation.recording import Recorder
+    from stbench.training.pace import Moment
 
 
 LOGGED = ("step", "epoch", "loss", "learning_rate", "grad_norm")
@@ -33,6 +34,10 @@ class Trained:
     rows: int
     seconds: float
     seconds_to_first_step: float
+    pace: tuple[Moment, ...] = ()
+    """Time and memory of each step of this process."""
+    rows_per_second: float | None = None
+    """Evaluations and checkpoints not counted."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +71,7 @@ def train(
     from stbench.training.callbacks import Checksums, EvaluateAtEnd, Report, StopOnSignal, StopWhenNoBetter
     from stbench.training.loss_weights import LossWeights
     from stbench.training.mixture import as_the_library_reads, batches_of
+    from stbench.training.pace import Pace
     from stbench.training.prompts import training_prompts
 
     start = time.perf_counter()
@@ -78,7 +84,9 @@ def train(
         watchers.on_step(done, total)
 
     of_loss, newest = LossWeights(loss, model), newest_checkpoint(folder)
+    # Pace comes last: what the others do between two steps is no part of a step.
     callbacks = [EvaluateAtEnd(), Report(on_step, _finite(key, watchers.on_log)), stop, of_loss, Checksums()]
+    pace = Pace()
     if plan.training.patience:
         callbacks.append(StopWhenNoBetter(key, plan.training.patience, evaluator.greater_is_better))
     set_seed(plan.seed)
@@ -92,7 +100,7 @@ def train(
         train_dataset=as_the_library_reads(rows),
         loss=loss,
         evaluator=evaluator,
-        callbacks=callbacks,
+        callbacks=[*callbacks, pace],
     )
     trainer.remove_callback(PrinterCallback)
     of_loss.read(newest)
@@ -111,6 +119,8 @@ def train(
         rows=sum(map(len, rows.values())) if isinstance(rows, dict) else len(rows),
         seconds=time.perf_counter() - start,
         seconds_to_first_step=first_step[0] if first_step else 0.0,
+        pace=tuple(pace.moments),
+        rows_per_second=pace.rows_per_second(plan.training.batch_size * plan.training.gradient_accumulation),
     )
 
 

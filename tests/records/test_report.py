@@ -12,9 +12,11 @@ from typing import Any
 
 import pytest
 
+from stbench.evaluation.cost import Cost, Costs, Machine
 from stbench.evaluation.sizes import Size
 from stbench.records.beside import Beside
-from stbench.records.report import MetricRow, Record, SampleRow, number, render, signed, write
+from stbench.records.report import MetricRow, Record, SampleRow, render, shares, write
+from stbench.training.pace import Moment
 
 VOID = {"meta", "br"}
 EVIL = "<script>alert('x')</script> & \"quoted\" {{ 7 * 7 }} </pre></details>"
@@ -56,6 +58,10 @@ class Page(HTMLParser):
 
     def having(self, name: str) -> list[str]:
         return [str(attributes[name]) for _, attributes in self.tags if name in attributes]
+
+
+_COST = Cost(1000.0, 2000.0, 0.4, 0.9, 4_000_000, 1_000_000, 1024.0, None, None, 256)
+COSTS = Costs(replace(_COST, index_bytes_per_document=512.0), Machine("cpu", 2, 1.0), _COST)
 
 
 def verdict(**changed: Any) -> dict[str, Any]:
@@ -108,7 +114,10 @@ def record(**changed: Any) -> Record:
         plan="rows 98,000",
         config="model:\n  kind: sparse_encoder\n",
         environment={"torch": "2.9.1"},
-        spent=[("training", "6 min")],
+        spent=[("memory", "2.1 GiB at the peak")],
+        stages={"data": 1.0, "training": 6.0, "in all": 10.0},
+        pace=[Moment(step, 0.5, 2**30) for step in range(1, 201)],
+        costs=COSTS,
         files=["config.yaml", "model/README.md"],
     )
     return replace(whole, **changed)
@@ -134,12 +143,15 @@ def test_everything_is_on_the_page() -> None:
         "rows 98,000",
         "kind: sparse_encoder",
         "2.9.1",
-        "6 min",
+        "2.1 GiB at the peak",
+        "everything else 3.0 s",
+        "Seconds a step, 0.5 in the middle",
+        "index, one document 1,024 bytes 512 bytes",
         "model/README.md",
     ):
         assert text in page.text
-    assert page.count("figure") == 4
-    assert page.count("svg") == 5
+    assert page.count("figure") == 5
+    assert page.count("svg") == 6
     assert page.count("details") == 3
 
 
@@ -171,13 +183,15 @@ def test_no_text_becomes_markup() -> None:
         config=EVIL,
         environment={EVIL: EVIL},
         spent=[(EVIL, EVIL)],
+        stages={EVIL: 1.0},
+        compared=EVIL,
         files=["javascript:alert(1)", EVIL],
     )
     html = render(evil)
     page = Page(html)
     assert "<script" not in html
     assert not page.having("onload")
-    assert page.text.count("{{ 7 * 7 }}") == 23
+    assert page.text.count("{{ 7 * 7 }}") == 26
     assert not [link for link in page.having("href") if ":" in link]
 
 
@@ -239,7 +253,7 @@ def test_bars_are_in_proportion_and_absent_below_zero() -> None:
     widths = re.findall(r'class="bar (\w+)" style="width: ([\d.]+)%"', render(record()))
     assert [kind for kind, _ in widths] == ["final", "reference", "baseline"]
     assert float(widths[1][1]) == pytest.approx(100 * 0.5321 / 0.7125, abs=0.01)
-    negative = render(record(references={"other": -0.2}))
+    negative = render(record(references={"other": -0.2}, stages={}))
     assert set(re.findall(r'style="width: ([\d.]+)%"', negative)) == {"0.0"}
 
 
@@ -262,6 +276,7 @@ def test_missing_and_endless_values_do_not_break_it() -> None:
         ],
         best_step=7,
         metrics=[MetricRow("m", nan, 0.5)],
+        pace=[],
         references={"r": nan},
         samples=[SampleRow("a", "x", nan, 0.5), SampleRow("b", "y", 0.5, 0.5)],
     )
@@ -288,33 +303,6 @@ def test_half_a_character_does_not_break_it(tmp_path: Path) -> None:
     assert "broken ?" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (0.71249, "0.7125"),
-        (0.0002, "0.0002"),
-        (0.00001, "1.0e-05"),
-        (-3.5, "-3.5000"),
-        (187.04, "187.0"),
-        (0, "0"),
-        (12345, "12,345"),
-        (None, "–"),
-        (math.nan, "–"),
-        ("text", "text"),
-    ],
-)
-def test_numbers(value: float | str | None, text: str) -> None:
-    assert number(value) == text
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [(0.2, "+0.2000"), (-0.2, "−0.2000"), (0.0, "±0.0000"), (math.nan, "–"), (None, "–"), (-25.44, "−25.4")],
-)
-def test_signs(value: float | None, text: str) -> None:
-    assert signed(value) == text
-
-
 def test_sizes_are_a_table_and_a_curve() -> None:
     sizes = [Size(dim, layers, 0.5, 0.4, 4 * dim, 1.234, 1000) for layers in (6, 3) for dim in (64, 16)]
     page = Page(render(record(sizes=sizes)))
@@ -333,3 +321,19 @@ def test_other_evaluators_have_an_interval_and_no_verdict() -> None:
     page = Page(render(record(also=also)))
     assert "Also measured" in page.text
     assert "triplet cosine_accuracy 0.2500 0.3750 +0.1250 +0.0625 … +0.1875 40" in page.text
+
+
+def test_stages_are_shares_of_the_whole_and_nothing_is_left_out() -> None:
+    found = shares({"data": 1.0, "training": 6.0, "in all": 10.0})
+    assert [(one.stage, one.seconds, one.width) for one in found] == [
+        ("data", 1.0, 10.0), ("training", 6.0, 60.0), ("everything else", 3.0, 30.0),
+    ]  # fmt: skip
+    assert [one.stage for one in shares({"data": 1.0, "in all": 1.01})] == ["data"]
+    assert shares({}) == []
+
+
+def test_sparse_runs_show_their_active_dimensions() -> None:
+    dims = {"eval_validation_query_active_dims": 31.0, "eval_validation_corpus_active_dims": 180.0}
+    page = Page(render(record(history=[{"step": 10, "score": 0.5, **dims}])))
+    assert "Active dimensions" in page.text
+    assert "180 of a document, 31 of a query" in page.text

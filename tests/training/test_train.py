@@ -147,6 +147,13 @@ def test_history_holds_losses_and_scores_by_step(plan: Plan, tmp_path: Path) -> 
     assert {step: entry["score"] for entry, step in entries if "score" in entry} == scores
 
 
+def test_every_step_has_its_time_and_memory(plan: Plan, tmp_path: Path) -> None:
+    trained = Run(plan, tmp_path)()
+    assert [one.step for one in trained.pace] == list(range(1, 11))
+    assert trained.rows_per_second == pytest.approx(8 * 10 / sum(one.seconds for one in trained.pace))
+    assert sum(one.seconds for one in trained.pace) < trained.seconds
+
+
 @pytest.mark.parametrize(
     ("options", "evaluated"),
     [
