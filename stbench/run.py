@@ -45,8 +45,17 @@ def run_job(config: DictConfig, hydra: Any, words: Sequence[str]) -> int:
         return 1
 
 
-def run(sentence: Sentence, chosen: Mapping[str, str], command: str, folder: RunFolder) -> int:
-    """The ten steps, or another job. Returns the exit code; raises what `run_job` turns into messages."""
+def run(
+    sentence: Sentence, chosen: Mapping[str, str], command: str, folder: RunFolder, *, planned: bool = False
+) -> int:
+    """The ten steps, or another job. Returns the exit code; raises what `run_job` turns into messages.
+
+    `planned`: the plan has been shown already.
+    """
+    if sentence.seeds != 1:
+        from stbench.jobs.seeds import run_seeds
+
+        return run_seeds(sentence, chosen, command, folder)
     if (job := sentence.job.kind) != "train":
         other: int = import_module(f"stbench.jobs.{job}").run(sentence, chosen, command, folder)
         return other
@@ -58,7 +67,8 @@ def run(sentence: Sentence, chosen: Mapping[str, str], command: str, folder: Run
     store = Store(cache_folder(), sentence.cache)
     with console.progress("looking at models and data"):
         plan = make_plan(sentence, chosen, folder.name, store)
-    console.show_plan(plan)
+    if not planned:
+        console.show_plan(plan)
     if sentence.plan == "only":
         return 0
 

@@ -49,6 +49,8 @@ def meaning(sentence: Sentence) -> dict[str, Any]:
     job = sentence.job.kind
     left_out = {**_NOT_PART, "job": True} if job == "train" else _NOT_PART
     read = sentence.model_dump(mode="json", by_alias=True, include=_READ.get(job), exclude=left_out)  # type: ignore[arg-type]
+    if read.get("seeds") == 1:
+        del read["seeds"]
     return _without_summaries(read)
 
 
@@ -59,6 +61,8 @@ def run_name(sentence: Sentence, chosen: Mapping[str, str]) -> str:
     named["miner"] = Path(sentence.negatives.miner).name
     words: list[str] = [] if job == "train" else [job]
     words += [named[group] for group in _NAMED[job] if named[group] != "auto"]
+    if (seeds := sentence.seeds) != 1:
+        words.append(f"{seeds if isinstance(seeds, int) else len(seeds)}_seeds")
     if sentence.training.trial:
         words.append("trial")
     text = json.dumps(meaning(sentence), sort_keys=True, separators=(",", ":"))

@@ -482,6 +482,7 @@ class Sentence(Group):
     tracker: Tracker
     verdict: Verdict
     seed: int = Field(default=12, ge=0)
+    seeds: Annotated[int, Field(ge=1, le=100)] | Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=2)] = 1
     plan: Literal["show", "only"] = "show"
     force: bool = False
     cache: Annotated[Literal["on", "off", "refresh"], BeforeValidator(_as_switch)] = "on"

@@ -93,13 +93,13 @@ def judge(
     Raises ValueError if the two do not hold the same metric of the same samples in the same order.
     """
     _check_comparable(baseline, final)
-    changed = _changed(baseline, final)
+    changed = changed_samples(baseline, final)
     interval = _paired(baseline, final, changed, resamples, seed)
     n = len(final.samples["id"])
     effect = min_effect if min_effect > 0 else abs(interval.delta)
-    needed, detectable = _power(interval, n, effect)
+    needed, detectable = power_of(interval, n, effect)
     missing = _missing(baseline.score, final.score, interval.delta)
-    decided = "MARGINAL" if missing or changed < FEWEST_CHANGED else _outcome(interval, min_effect)
+    decided = "MARGINAL" if missing or changed < FEWEST_CHANGED else outcome_of(interval, min_effect)
     outcome: Outcome = "MARGINAL" if decided == "WIN" and reservations else decided
     settle = "; ".join(reservations) or missing or _settle(n, changed, needed, effect, detectable)
     return Verdict(
@@ -139,7 +139,7 @@ def _check_comparable(baseline: Scores, final: Scores) -> None:
         raise ValueError("a verdict of no samples")
 
 
-def _changed(baseline: Scores, final: Scores) -> int:
+def changed_samples(baseline: Scores, final: Scores) -> int:
     column = "value" if final.statistic.startswith("mean") else "prediction"
     return int(np.count_nonzero(baseline.samples[column] != final.samples[column]))
 
@@ -154,14 +154,14 @@ def _paired(baseline: Scores, final: Scores, changed: int, resamples: int, seed:
     return replace(found, p=widened_p(found.p, size))
 
 
-def _outcome(interval: Interval, min_effect: float) -> Outcome:
+def outcome_of(interval: Interval, min_effect: float) -> Outcome:
     # Rounded, so that one hit in 200 samples is 0.005 and not 0.00499….
     if round(interval.delta, 12) >= min_effect and interval.low > 0:
         return "WIN"
     return "REGRESSION" if interval.delta < 0 and interval.high < 0 else "MARGINAL"
 
 
-def _power(interval: Interval, n: int, effect: float) -> tuple[int | None, float]:
+def power_of(interval: Interval, n: int, effect: float) -> tuple[int | None, float]:
     """(samples needed for `effect`, effect detectable with n): standard errors shrink with the root of n."""
     normal = NormalDist()
     detectable = (normal.inv_cdf((1 + CONFIDENCE) / 2) + normal.inv_cdf(POWER)) * interval.deviation

@@ -60,7 +60,7 @@ def parse_line(text: str) -> dict[str, str]:
 
 
 def _extra(name: str, value: float) -> str:
-    return f"{value:.1f}" if name.endswith("dims") else f"{value:.4f}"
+    return f"{value:.0f}" if name == "seeds" else f"{value:.1f}" if name.endswith("dims") else f"{value:.4f}"
 
 
 def _plain(text: str) -> str:

@@ -7,7 +7,7 @@ sorting is sorted once, and thousands of resamples are then cumulated side by si
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from statistics import NormalDist
@@ -261,15 +261,32 @@ def paired_bootstrap(
     case, or if n is 1, there is nothing to resample: bounds of nan, and p = 1. Raises ValueError for no
     samples, KeyError for an unknown name.
     """
-    size = len(next(iter(final.values())))
+    return averaged_bootstrap([(baseline, final)], statistic, resamples=resamples, seed=seed, confidence=confidence)
+
+
+def averaged_bootstrap(
+    pairs: Sequence[tuple[Samples, Samples]],
+    statistic: str,
+    *,
+    resamples: int = 10_000,
+    seed: int,
+    confidence: float = 0.95,
+) -> Interval:
+    """The same of several pairs (baseline, final) over the same samples: of the mean of their differences, on the same draws."""
+    size = len(next(iter(pairs[0][1].values())))
     if size == 0:
         raise ValueError("a paired bootstrap of no samples")
-    sides = _prepared(statistic, baseline), _prepared(statistic, final)
-    delta = float(_difference(sides, np.ones((size, 1)))[0])
+    sides = [(_prepared(statistic, baseline), _prepared(statistic, final)) for baseline, final in pairs]
+    delta = float(_mean_difference(sides, np.ones((size, 1)))[0])
     if size == 1 or not np.isfinite(delta):
         return Interval(delta, np.nan, np.nan, 1.0, resamples, np.nan)
-    deltas = np.concatenate([_difference(sides, draws) for draws in _blocks(size, resamples, seed)])
+    deltas = np.concatenate([_mean_difference(sides, draws) for draws in _blocks(size, resamples, seed)])
     return _interval(delta, np.nan_to_num(deltas, nan=0.0), confidence)
+
+
+def _mean_difference(pairs: Sequence[tuple[Prepared, Prepared]], weights: Values) -> Values:
+    mean: Values = sum(_difference(sides, weights) for sides in pairs) / len(pairs)  # type: ignore[assignment]
+    return mean
 
 
 def bootstrap(

@@ -21,6 +21,7 @@ from stbench.evaluation.sizes import Size
 from stbench.records import ledger
 from stbench.records import logbook as module
 from stbench.records.folder import RunFolder, Summary
+from stbench.records.kept import kept_scores
 from stbench.records.logbook import LEDGER
 from stbench.records.record import Recording, recording
 from stbench.training.train import Trained
@@ -207,6 +208,18 @@ def test_what_the_models_cost_is_kept_shown_and_tracked(setting: Setting, tracke
     assert 'href="cost.json"' in page
     assert tracked[0].logged[-1][0]["cost.before.texts_per_second"] == 1000.0
     assert "cost.json" in tracked[0].kept
+
+
+def test_the_outcomes_of_a_finished_run_are_read_back(setting: Setting) -> None:
+    with setting.opened() as record:
+        done(record, setting.folder)
+    for found, was in zip(kept_scores(setting.folder), (scores(0.25), scores(0.75)), strict=True):
+        assert (f"test_{found.primary}", found.score, found.statistic, found.greater_is_better) == (
+            was.primary, was.score, was.statistic, was.greater_is_better,
+        )  # fmt: skip
+        assert {name: list(values) for name, values in found.samples.items()} == {
+            name: list(values) for name, values in was.samples.items()
+        }
 
 
 def test_the_ledger_gets_one_row_that_says_what_the_line_says(setting: Setting) -> None:
