@@ -25,7 +25,7 @@ def keep(
         for (seed, folder), (before, after) in zip(runs, pairs, strict=True)
     ]
     facts = [(f"seed {one['seed']}", f"{one['baseline']:.4f} → {one['score']:.4f}  {one['run']}") for one in each]
-    costs = book.costs()
+    spent = book.costs()
     book.folder.write("verdict.json", {"line": line, **verdict.as_dict()})
     book.folder.write("verdict.txt", f"{line}\n")
     book.folder.write("seeds.json", each)
@@ -35,7 +35,7 @@ def keep(
             run=book.folder.name, line=line, verdict=verdict.as_dict(), command=book.command, facts=facts,
             metrics=[MetricRow(name, before, after) for name, (before, after) in metrics.items()],
             plan=(book.folder.path / "plan.txt").read_text(encoding="utf-8"),
-            config=(book.folder.path / "config.yaml").read_text(encoding="utf-8"), environment=environment(), costs=costs,
+            config=(book.folder.path / "config.yaml").read_text(encoding="utf-8"), environment=environment(), spent=spent,
             files=[*(f"../{folder.name}/report.html" for _, folder in runs), "seeds.json", "config.yaml", "plan.txt"],
         ),
         book.folder.report,
@@ -44,7 +44,7 @@ def keep(
     book.add_to_ledger(ledger_cells(verdict))
     book.finished()
     return Summary(
-        line=line, outcome=verdict.outcome, facts=[*facts, *costs], metrics=metrics, references={}, places=book.places(),
+        line=line, outcome=verdict.outcome, facts=[*facts, *spent], metrics=metrics, references={}, places=book.places(),
         settle="" if book.trial else verdict.settle,
     )  # fmt: skip
 
