@@ -157,9 +157,7 @@ def size_chart(sizes: Sequence[Size], metric: str) -> Chart | None:
             axes.annotate(
                 f"{count} layers", (places[-1], cut[-1].score), textcoords="offset points", xytext=(0, 5), ha="right"
             )
-    if by_layers:
-        axes.locator_params(axis="x", integer=True)
-    else:
+    if not by_layers:
         axes.set_xscale("log", base=2)
         axes.set_xticks(dims, [str(dim) for dim in dims])
         axes.minorticks_off()

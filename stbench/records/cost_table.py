@@ -56,7 +56,10 @@ def _milliseconds(value: float) -> str:
 
 
 def _bytes(value: float) -> str:
-    return f"{value / 1e6:,.1f} MB" if value >= 100_000 else f"{value:,.0f} bytes"
+    for size, name in ((1e6, "MB"), (1e3, "kB")):
+        if value >= 10 * size:
+            return f"{value / size:,.1f} {name}"
+    return f"{value:,.0f} bytes"
 
 
 def _count(value: float) -> str:

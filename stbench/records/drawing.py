@@ -87,6 +87,9 @@ def line(axes: Axes, steps: Sequence[float], values: Sequence[float], color: str
     marker = "o" if len(steps) <= FEW_POINTS else ""
     axes.plot(steps, values, color=color, linestyle=style, marker=marker, markersize=4)
     axes.tick_params(length=0)
+    if axes.get_xscale() == "linear":
+        # Steps and layers are counted.
+        axes.locator_params(axis="x", integer=True)
 
 
 def drawn(figure: Figure, prefix: str) -> Markup:

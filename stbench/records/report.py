@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,7 @@ from stbench.records.numbers import number, signed
 
 if TYPE_CHECKING:
     from jinja2 import Template
+    from markupsafe import Markup
 
     from stbench.evaluation.cost import Costs
     from stbench.evaluation.sizes import Size
@@ -144,7 +146,7 @@ def template(name: str) -> Template:
         lstrip_blocks=True,
     )
     environment.globals.update(cost_rows=cost_rows, cost_caption=cost_caption, shares=shares)
-    environment.filters.update(number=number, signed=signed, relative=_relative, short=_short)
+    environment.filters.update(number=number, signed=signed, relative=_relative, short=_short, breakable=_breakable)
     return environment.get_template(name)
 
 
@@ -170,6 +172,13 @@ def render(record: Record) -> str:
 def _relative(link: str) -> str:
     """Quoted, so that no link can name a scheme such as `javascript:`."""
     return quote(link, safe="/")
+
+
+def _breakable(name: str) -> Markup:
+    """A long name that may go on in the next line after an underscore, and before @."""
+    from markupsafe import Markup, escape
+
+    return Markup(re.sub("(?<=_)(?=[^_])|(?=@)", "<wbr>", str(escape(name))))
 
 
 def deciding(record: Record) -> set[str]:
