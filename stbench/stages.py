@@ -17,6 +17,7 @@ from stbench.plan.plan import Plan
 from stbench.verdict.judge import Verdict, judge, readable
 
 if TYPE_CHECKING:
+    from stbench.audit.finding import Audit, Finding
     from stbench.data.splits import Splits
     from stbench.evaluation.cost import Costs
     from stbench.evaluation.recording import Recorder
@@ -74,6 +75,38 @@ class Stages:
             console.note(f"{number:,} {what}")
         self._record.data(splits)
         return splits
+
+    def audit(self, splits: Splits) -> Audit:
+        """Leaks, repetitions and contradictions; what it finds is told at once, before hours are spent on it."""
+        from stbench.audit.examine import examine
+
+        with self._timed("audit"), console.progress("looking for leaks and noise"):
+            found = examine(self._plan, splits, self._store)
+        number = (
+            f"{len(found.findings)} finding{'s' * (len(found.findings) != 1)}" if found.findings else "nothing found"
+        )
+        console.say(f"audit: {number} ({self._record.seconds['audit']:.1f} s)")
+        self._tell(found.findings)
+        self._record.audit(found)
+        return found
+
+    def whole_audit(
+        self, found: Audit, splits: Splits, baseline: Mapping[str, Scores], final: Mapping[str, Scores]
+    ) -> Audit:
+        """What only model and scores tell is added: truncated texts, ties."""
+        from stbench.audit.ties import ties
+        from stbench.audit.truncation import truncation
+
+        more = [
+            *truncation(self._model, splits.test, self._plan),
+            *ties(baseline["test"], final["test"], self._plan.precision),
+        ]
+        self._tell(more)
+        return found.with_more(more)
+
+    def _tell(self, findings: Sequence[Finding]) -> None:
+        for one in findings:
+            console.note(f"{one.says}" + (f": {one.override}" if one.override else ""))
 
     def evaluators(self, splits: Splits) -> dict[str, Recorder]:
         from stbench.config.mixture import telling
@@ -172,12 +205,15 @@ class Stages:
         with self._timed("sizes"), console.progress("scoring the best checkpoint at each size"):
             return paired(before, measured(self._model, evaluators["test"], *sizes_of(self._plan)))
 
-    def verdict(self, baseline: Mapping[str, Scores], final: Mapping[str, Scores], sentence: Sentence) -> Verdict:
-        dims = active_dims(final["test"])
+    def verdict(
+        self, baseline: Mapping[str, Scores], final: Mapping[str, Scores], sentence: Sentence, audit: Audit
+    ) -> Verdict:
+        dims, chosen = active_dims(final["test"]), sentence.verdict
         with self._timed("verdict"):
             return judge(
-                baseline["test"], final["test"], min_effect=sentence.verdict.min_effect, resamples=sentence.verdict.resamples,
-                seed=sentence.seed, reservations=collapsed(dims), extras=dims,
+                baseline["test"], final["test"], min_effect=chosen.min_effect, resamples=chosen.resamples,
+                seed=sentence.seed, reservations=[*collapsed(dims), *audit.reservations(chosen.max_leak)],
+                extras={**dims, **audit.extras(chosen.max_leak)},
             )  # fmt: skip
 
     def save(self, splits: Splits) -> None:

@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
+from stbench.audit.finding import Audit, Finding
 from stbench.cache import Store
 from stbench.errors import Refused
 from stbench.evaluation.scores import Scores
@@ -41,6 +43,19 @@ def test_wrong_names_for_the_library_are_refused_together_before_anything_is_loa
     }  # fmt: skip
     assert not record.tracked
     assert not (tmp_path / "store").exists()
+
+
+@pytest.mark.parametrize(("max_leak", "outcome"), [(0.04, "MARGINAL"), (0.05, "WIN")])
+def test_leaks_deny_a_win(max_leak: float, outcome: str, say: Callable[..., Any]) -> None:
+    stages: Any = object.__new__(Stages)
+    stages._record = Record()
+    samples = {"id": np.arange(40), "value": np.linspace(0, 0.5, 40)}
+    before = Scores("m", {"m": 0.25}, "mean", samples)
+    after = Scores("m", {"m": 0.5}, "mean", {**samples, "value": samples["value"] + 0.25})
+    audit = Audit((Finding("test_leak", 2, 40, "test queries", "leak"),))
+    found = stages.verdict({"test": before}, {"test": after}, say(f"verdict.max_leak={max_leak}").sentence, audit)
+    assert found.outcome == outcome
+    assert bool(found.reservations) == ("leak" in found.extras) == (outcome == "MARGINAL")
 
 
 def scores(**metrics: float) -> Scores:

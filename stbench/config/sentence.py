@@ -195,6 +195,12 @@ class Dataset(Group):
     """Names of the classes in the order of their ids; null: in alphabetical order."""
     limit: int | None = Field(default=None, ge=1)
     """Training rows, chosen by content hash."""
+    leaks: Literal["report", "drop"] = "report"
+    """Training rows with held-out texts, word for word or nearly so."""
+    duplicates: Literal["keep", "drop"] = "keep"
+    """Training rows with the anchor, text or labelled pair of another; one of them always stays."""
+    contradictions: Literal["keep", "drop"] = "keep"
+    """Training rows that say different things of the same texts."""
     validation_size: float = Field(default=0.1, gt=0)
     test_size: float = Field(default=0.1, gt=0)
     suggests: DatasetSuggestions = DatasetSuggestions()
@@ -394,6 +400,8 @@ class Negatives(Group):
     min_score: float | None = None
     max_seq_length: int | None = Field(default=None, ge=2)
     """Tokens that miner and cross-encoder read; null: as many as they do by themselves."""
+    near_positives: Literal["keep", "drop"] = "keep"
+    """Negatives that are, or nearly are, a positive of their query."""
     fill: Literal["random", "none"] = "random"
     """For queries with too few admissible negatives: random documents for the others, or none and they are left out."""
 
@@ -439,6 +447,8 @@ class Tracker(Group):
 
 class Verdict(Group):
     min_effect: float = Field(default=0.005, ge=0)
+    max_leak: float = Field(default=0.01, ge=0, le=1)
+    """Share of the test samples that may stand in the training data; with more of them there is no WIN."""
     resamples: int = Field(default=10_000, ge=100)
     fail_on: Literal["never", "regression", "not_win"] = "never"
 

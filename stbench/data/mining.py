@@ -6,9 +6,10 @@ import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from stbench.audit.positives import Alike
 from stbench.cache import Store, key_of
 from stbench.config.sentence import Shape
 from stbench.data.convert import Row, table_of
@@ -48,6 +49,8 @@ class MiningSettings:
     """What a query with too few admissible negatives gets for the others: random documents, or it is left out."""
     max_seq_length: int | None = None
     """Tokens that miner and rescorer read; None: as many as they do by themselves."""
+    near_positives: Literal["keep", "drop"] = "keep"
+    """Negatives that are nearly a positive of their query."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,14 @@ class Found(NamedTuple):
     """The positive's first."""
     ranks: Sequence[int | None]
     """Of the negatives."""
+
+    def without(self, barred: Callable[[str], bool]) -> Found:
+        """The others, where some of the negatives are barred."""
+        kept = [place for place, text in enumerate(self.negatives) if not barred(text)]
+        if len(kept) == len(self.negatives):
+            return self
+        scores = [self.scores[0], *(self.scores[place + 1] for place in kept)]
+        return Found([self.negatives[place] for place in kept], scores, [self.ranks[place] for place in kept])
 
 
 @dataclass(frozen=True)
@@ -237,28 +248,41 @@ def _found(
 def _filled(pairs: Dataset, mined: Mapping[tuple[str, str], Found], settings: MiningSettings, pool: Pool) -> list[Row]:
     """Every pair with its negatives; random documents stand for those that are lacking."""
     documents = list(dict.fromkeys([*pairs["positive"], *(pool.corpus.read() if pool.corpus else ())]))
+    nearly = _nearly_positive(pairs, mined) if settings.near_positives == "drop" else lambda *_: False
     rows: list[Row] = []
     for anchor, positive in dict.fromkeys(zip(pairs["anchor"], pairs["positive"], strict=True)):
-        found = mined.get((anchor, positive), Found((), (), ()))
+        found = mined.get((anchor, positive), Found((), (), ())).without(partial(nearly, anchor))
         negatives = list(found.negatives)
         if settings.fill == "random" and len(negatives) < settings.num:
             hidden = {*pool.known.of(anchor), content_hash(positive), *map(content_hash, negatives)}
             # By the query: it gets the same documents with each of its positives.
             draw = random.Random(f"{settings.seed} {anchor}")
-            negatives = [*negatives, *_drawn(documents, settings.num - len(negatives), hidden, draw)]
+            more = _drawn(documents, settings.num - len(negatives), hidden, draw, partial(nearly, anchor))
+            negatives = [*negatives, *more]
         kept = {"scores": list(found.scores), "ranks": list(found.ranks)}
         rows.append({"anchor": anchor, "positive": positive, "negatives": negatives, **kept})
     return rows
 
 
-def _drawn(documents: Sequence[str], number: int, hidden: set[str], draw: random.Random) -> list[str]:
-    """`number` documents at random, none of them hidden or twice; fewer where there are no more."""
+def _nearly_positive(pairs: Dataset, mined: Mapping[tuple[str, str], Found]) -> Callable[[str, str], bool]:
+    """Whether a query has a positive that is nearly the text."""
+    positives: dict[str, dict[str, str]] = {}
+    for anchor, positive in zip(pairs["anchor"], pairs["positive"], strict=True):
+        positives.setdefault(anchor, {})[content_hash(positive)] = positive
+    alike = Alike([*pairs["positive"], *(text for found in mined.values() for text in found.negatives)])
+    return lambda query, text: alike.among(text, positives[query]) is not None
+
+
+def _drawn(
+    documents: Sequence[str], number: int, hidden: set[str], draw: random.Random, barred: Callable[[str], bool]
+) -> list[str]:
+    """`number` documents at random, none of them hidden, barred or twice; fewer where there are no more."""
     found: dict[str, str] = {}
     for place in draw.sample(range(len(documents)), min(len(documents), TRIES)):
         if len(found) == number:
             break
         key = content_hash(documents[place])
-        if key not in hidden:
+        if key not in hidden and not barred(documents[place]):
             found.setdefault(key, documents[place])
     return list(found.values())
 

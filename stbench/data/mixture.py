@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from stbench.audit.cleaning import held_of, tidied
 from stbench.cache import Store
 from stbench.config.mixture import PARTS, telling
 from stbench.data.convert import negatives_of
@@ -34,13 +35,24 @@ def prepare_all(
     for name, data in parts.items():
         with telling(name):
             whole[name] = divided(data)
-    clean, known = without_leaks(whole), _positives(parts, whole)
+    clean, known = _tidied(parts, without_leaks(whole), store), _positives(parts, whole)
     done: dict[str, Splits] = {}
     for name, data in parts.items():
         with telling(name):
             done[name] = converted(clean[name], data, store, miner, teacher, rescorer, known.get(name))
     counts = {f"{name}: {what}": number for name, one in done.items() for what, number in one.counts.items()}
     return replace(done[plan.part], parts=done, counts=counts)
+
+
+def _tidied(parts: Mapping[str, DataPlan], splits: Mapping[str, Splits], store: Store) -> dict[str, Splits]:
+    """Each part without the rows that it wants to be left out, those like held-out rows of another part among them."""
+    held = {name: held_of(splits[name], data.cleaning.judged_by) for name, data in parts.items()}
+    found: dict[str, Splits] = {}
+    for name, data in parts.items():
+        others = [one for other, some in held.items() if other != name for one in some]
+        with telling(name):
+            found[name] = tidied(splits[name], data.mapped["train"].shape, data.cleaning, store, others)
+    return found
 
 
 def _positives(parts: Mapping[str, DataPlan], splits: Mapping[str, Splits]) -> dict[str, Positives]:

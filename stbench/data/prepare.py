@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from stbench.audit.cleaning import tidied
 from stbench.cache import Store
 from stbench.data.convert import convert
 from stbench.data.mining import Pool, mine
@@ -24,7 +25,8 @@ def prepare(
 
     Raises `Refused` when rows cannot be read as the plan says, or when nothing is left of them.
     """
-    return converted(divided(data), data, store, miner, teacher, rescorer)
+    splits = tidied(divided(data), data.mapped["train"].shape, data.cleaning, store)
+    return converted(splits, data, store, miner, teacher, rescorer)
 
 
 def divided(data: DataPlan) -> Splits:
@@ -57,7 +59,7 @@ def converted(
             train = teacher.answer(train, step, store)
         else:
             train = convert(train, step, data.mapped["train"].classes, data.seed)
-    return replace(splits, train=train, counts=counts)
+    return replace(splits, train=train, counts=counts, given=splits.train)
 
 
 def describe(splits: Splits, steps: Sequence[object]) -> str:

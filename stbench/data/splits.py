@@ -41,6 +41,8 @@ class Splits:
     """The clean rows of every split that the data came with, before any were held out or left out."""
     parts: Mapping[str, Splits] = field(default_factory=dict)
     """Those of each data set of a mixture, in their order; the deciding ones are those above."""
+    given: Dataset | None = None
+    """Training rows in the shape that they came in; None: as they are."""
 
     @property
     def training_rows(self) -> int:
@@ -92,7 +94,8 @@ def split(loaded: Mapping[str, Dataset], mapped: Mapping[str, Mapped], sizes: Si
 
 def cleaned(loaded: Mapping[str, Dataset], mapped: Mapping[str, Mapped], counts: dict[str, int]) -> dict[str, Dataset]:
     """The clean rows of every split; what cleaning did is added to `counts`."""
-    return {name: _clean(rows, mapped[name], name, counts) for name, rows in loaded.items()}
+    ids: dict[str, int] = {}
+    return {name: _clean(rows, mapped[name], name, counts, ids) for name, rows in loaded.items()}
 
 
 def trainable(clean: Mapping[str, Dataset], sizes: Sizes) -> Dataset:
@@ -111,7 +114,7 @@ def whole(rows: Dataset, mapped: Mapped, sizes: Sizes, counts: dict[str, int]) -
 
     Raises `Refused` when none is left.
     """
-    found = _cut(_clean(rows, mapped, "test", counts), sizes.evaluation_rows)
+    found = _cut(_clean(rows, mapped, "test", counts, {}), sizes.evaluation_rows)
     if not len(found):
         raise Refused(Problem("no test rows are left", "dataset.test", "give rows with texts (and labels or scores)"))
     return found
@@ -122,11 +125,12 @@ def content_hash(text: str) -> str:
     return hashlib.blake2b(" ".join(text.lower().split()).encode(), digest_size=8).hexdigest()
 
 
-def _clean(rows: Dataset, mapped: Mapped, name: str, counts: dict[str, int]) -> Dataset:
+def _clean(rows: Dataset, mapped: Mapped, name: str, counts: dict[str, int], ids: dict[str, int]) -> Dataset:
+    """`ids` are those of labels, and get those of labels that are new."""
     rows = rows.select_columns(list(mapped.columns.values()))
     rows = rows.rename_columns({column: role for role, column in mapped.columns.items() if column != role})
     rows = rows.select_columns(list(mapped.columns))
-    cast = _caster(mapped)
+    cast = _caster(mapped, ids)
     kept: list[int] = []
     values: list[Any] = []
     seen: set[str] = set()
@@ -170,7 +174,7 @@ def _word(value: Any) -> str:
     return str(value).strip()
 
 
-def _caster(mapped: Mapped) -> Callable[[Mapping[str, Any], str], Any]:
+def _caster(mapped: Mapped, ids: dict[str, int]) -> Callable[[Mapping[str, Any], str], Any]:
     """The label or score of a row as losses and evaluators expect it; the second argument says where the row stands."""
     if mapped.shape == "scored_pair":
         low, high = mapped.score_range or (0.0, 1.0)
@@ -179,12 +183,13 @@ def _caster(mapped: Mapped) -> Callable[[Mapping[str, Any], str], Any]:
     if mapped.shape == "labeled_pair":
         return lambda row, where: _relevant(_word(row["label"]), where)
     if mapped.shape == "class_pair":
-        ids = {str(number): number for number in range(len(mapped.classes))}
-        ids |= {name: number for number, name in enumerate(mapped.classes)}
-        return lambda row, where: _class_id(_word(row["label"]), ids, mapped.classes, where)
+        known = {str(number): number for number in range(len(mapped.classes))}
+        known |= {name: number for number, name in enumerate(mapped.classes)}
+        return lambda row, where: _class_id(_word(row["label"]), known, mapped.classes, where)
     if mapped.shape == "labeled_text":
-        grown = {name: number for number, name in enumerate(mapped.classes)}
-        return lambda row, where: grown.setdefault(_word(row["label"]), len(grown))
+        for name in mapped.classes:
+            ids.setdefault(name, len(ids))
+        return lambda row, where: ids.setdefault(_word(row["label"]), len(ids))
     if mapped.shape == "margin_triplet":
         return lambda row, where: _score(row["margin"], where)
     return _check_list if mapped.shape == "ranked_list" else lambda row, where: None

@@ -80,6 +80,7 @@ def mine_rows(plan: MiningPlan, store: Store, advance: Any) -> Mined:
 
     Raises `Refused` when no pair gets any.
     """
+    from stbench.audit.cleaning import faultless
     from stbench.data.convert import convert
     from stbench.data.mining import Pool, mine
     from stbench.data.positives import known_positives
@@ -92,7 +93,9 @@ def mine_rows(plan: MiningPlan, store: Store, advance: Any) -> Mined:
     clean = cleaned({name: load(data.source.files(name)) for name in data.source.splits}, data.mapped, counts)
     for what, number in counts.items():
         console.note(f"{number:,} {what}")
-    rows = trainable(clean, data.sizes)
+    rows, left_out = faultless(trainable(clean, data.sizes), data.mapped["train"].shape, data.cleaning)
+    for what, number in left_out.items():
+        console.note(f"{number:,} {what}")
     for step in data.steps[:-1]:
         rows = convert(rows, step, data.mapped["train"].classes, data.seed)
     assert data.miner is not None

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from stbench.audit.cleaning import Cleaning
 from stbench.cache import Store
 from stbench.config.sentence import Job, Sentence
 from stbench.data.mining import MiningSettings
@@ -19,6 +20,7 @@ from stbench.plan import versions
 from stbench.plan.collections import searched
 from stbench.plan.data_rules import window_holds
 from stbench.plan.explain import explain_roles
+from stbench.plan.explain_cleaning import explain_cleaning
 from stbench.plan.hardware import choose_device
 from stbench.plan.helpers import helper, scores_pairs
 from stbench.plan.look import map_splits
@@ -172,8 +174,12 @@ def _data(
         mining=MiningSettings(
             _number(sentence), chosen.range_min, chosen.range_max, chosen.sampling, chosen.relative_margin,
             chosen.max_score, sentence.seed, chosen.absolute_margin, chosen.min_score, chosen.fill,
+            chosen.max_seq_length, chosen.near_positives,
         ),
         miner=None, corpus=corpus_for(sentence, mapped["train"], found, store), searched=None, seed=sentence.seed,
+        cleaning=Cleaning(
+            "report", sentence.dataset.duplicates, sentence.dataset.contradictions, chosen.near_positives,
+        ),
     )  # fmt: skip
 
 
@@ -190,6 +196,7 @@ def _explained(plan: MiningPlan, sentence: Sentence, chosen: Mapping[str, str], 
     others = [split for split in data.heads if split != "train"]
     known = f"; positives of {' and '.join(others)} rows are never mined either" if others else ""
     yield Decision("mined for", "all of them", f"nothing is held out here{known}")
+    yield from explain_cleaning(data.cleaning)
     yield from explain_conversions(data)
     yield Decision("miner", data.miner.name if data.miner else "", "its similarity finds the negatives")
     yield Decision(

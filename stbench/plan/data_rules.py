@@ -8,6 +8,7 @@ from stbench.config.sentence import Negatives
 from stbench.data.shapes import MINER, path
 from stbench.errors import Problem
 from stbench.plan.draft import Draft, Rule, fitting, named
+from stbench.plan.fault_rules import contradictions_can_be, near_positives_can_be
 from stbench.plan.helpers import teachers_of
 from stbench.plan.ways import targets_of
 
@@ -82,4 +83,6 @@ DATA_RULES: tuple[Rule, ...] = (
     teacher_is_asked,
     mined_where_said,
     mining_window_holds_enough,
+    contradictions_can_be,
+    near_positives_can_be,
 )

@@ -11,6 +11,7 @@ from stbench.data.roles import Mapped
 from stbench.models.blueprint import Blueprint
 from stbench.plan.collections import explain_collection
 from stbench.plan.decide import Defaults
+from stbench.plan.explain_cleaning import explain_cleaning
 from stbench.plan.explain_evaluator import explain_evaluator
 from stbench.plan.explain_model import explain_model
 from stbench.plan.mixture import explain_mixture
@@ -63,6 +64,7 @@ def _data(chosen: Mapping[str, str], data: DataPlan) -> Iterator[Decision]:
     yield Decision("data", f"{chosen['dataset']}: {about}{train.count:,} rows", f"shape {mapped.shape}")
     yield from explain_roles(mapped)
     yield Decision("splits", _splits(data), _splits_why(data))
+    yield from explain_cleaning(data.cleaning)
     if data.searched is not None:
         yield from explain_collection(data.searched)
     yield from explain_conversions(data)

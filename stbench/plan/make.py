@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
+from stbench.audit.cleaning import Cleaning
 from stbench.cache import Store
 from stbench.config.sentence import Adapter, LossForType, Modifier, Sentence
 from stbench.data.corpus import Corpus, corpus_of, find_corpus
@@ -97,7 +98,7 @@ def _data(look: Look, defaults: Defaults, store: Store) -> DataPlan:
         mining=MiningSettings(
             defaults.num_negatives(target), chosen.range_min, chosen.range_max, chosen.sampling,
             chosen.relative_margin, chosen.max_score, sentence.seed, chosen.absolute_margin, chosen.min_score,
-            chosen.fill, chosen.max_seq_length,
+            chosen.fill, chosen.max_seq_length, chosen.near_positives,
         ) if mines else None,
         miner=helper(chosen.miner, "negatives.miner") if mines else None,
         rescorer=helper(chosen.rescore, "negatives.rescore") if mines and chosen.rescore else None,
@@ -107,6 +108,10 @@ def _data(look: Look, defaults: Defaults, store: Store) -> DataPlan:
         teacher=teacher_plan(sentence, defaults.base)
         if look.judge.asks_teacher or any(step.asks_teacher for step in steps)
         else None,
+        cleaning=Cleaning(
+            sentence.dataset.leaks, sentence.dataset.duplicates, sentence.dataset.contradictions,
+            sentence.negatives.near_positives, look.judge.kind,
+        ),
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from stbench.config.sentence import Loss, Sampling
 from stbench.errors import Problem
 from stbench.plan.data_rules import mined_where_said, teacher_is_asked
 from stbench.plan.draft import OFFERED, Draft, Rule
+from stbench.plan.fault_rules import near_positives_can_be
 from stbench.plan.helpers import helpers_fit
 from stbench.plan.look import Look
 from stbench.plan.loss_rules import in_batch_needs_such_a_loss
@@ -19,7 +20,7 @@ from stbench.plan.rules import RULES, problems
 from stbench.plan.spoken import Spoken
 from stbench.plan.ways import entry_for, losses_for
 
-ONCE: tuple[Rule, ...] = (teacher_is_asked, mined_where_said, in_batch_needs_such_a_loss)
+ONCE: tuple[Rule, ...] = (teacher_is_asked, mined_where_said, in_batch_needs_such_a_loss, near_positives_can_be)
 """What one part at least must meet: a teacher or mined negatives, where they were asked for, are used where they can be."""
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol
 
+from stbench.audit.cleaning import Cleaning
 from stbench.config.sentence import Filled, ModelType, Sampler, Sampling, Shape
 from stbench.data.corpus import Corpus
 from stbench.data.mining import MiningSettings
@@ -67,6 +68,8 @@ class DataPlan:
     """The collection that held-out queries search."""
     seed: int = 0
     teacher: TeacherPlan | None = None
+    cleaning: Cleaning = field(default_factory=Cleaning)
+    """What becomes of faulty training rows."""
 
 
 @dataclass(frozen=True)

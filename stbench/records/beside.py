@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from stbench.audit.finding import Audit
 from stbench.evaluation.baseline import ALSO
 from stbench.evaluation.cost import Costs
 from stbench.evaluation.scores import Scores, is_reference
@@ -46,12 +47,15 @@ class Aside:
     sizes: tuple[Size, ...] = ()
     """The trained model cut to dimensions and layers."""
     costs: Costs | None = None
+    audit: Audit | None = None
+    """What was found in the data."""
 
     def metrics(self) -> dict[str, float]:
         """For the tracker."""
         cost = self.costs.metrics() if self.costs else {}
         also = {f"also.{one.evaluator}.{name}": after for one in self.also for name, (_, after) in one.metrics.items()}
-        return {**also, **cost, **{f"size.{one.name}": one.score for one in self.sizes}}
+        faults = {f"audit.{one.metric}": one.share for one in self.audit.findings} if self.audit else {}
+        return {**also, **cost, **faults, **{f"size.{one.name}": one.score for one in self.sizes}}
 
 
 def beside(

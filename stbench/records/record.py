@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stbench import console
+from stbench.audit.finding import Audit
 from stbench.cache import Store
 from stbench.config.sentence import Sentence
 from stbench.data.splits import anchors_of, content_hash
@@ -32,7 +33,16 @@ if TYPE_CHECKING:
     from stbench.data.splits import Splits
     from stbench.training.train import Trained
 
-FILES = ("model", "metrics.json", "cost.json", "samples.parquet", "history.json", "config.yaml", "plan.txt")
+FILES = (
+    "model",
+    "metrics.json",
+    "cost.json",
+    "audit.json",
+    "samples.parquet",
+    "history.json",
+    "config.yaml",
+    "plan.txt",
+)
 """That a report leads to, where they are there."""
 SHOWN = ("ndcg@10", "mrr@10", "map@100", "map", "accuracy@1", "recall@10")
 """Of the many metrics of a ranking evaluator, those on the console; the report has all."""
@@ -82,6 +92,10 @@ class Recording:
             for split, context in (("train", "train"), ("validation", "selection"), ("test", "test")):
                 self._book.name_rows(plan.data.source.name, split, getattr(rows, split), context, plan.part)
 
+    def audit(self, found: Audit) -> None:
+        """Keeps what was found in the data, also of a run that does not come to its end."""
+        self._folder.write("audit.json", found.as_dict())
+
     def step(self, entry: Mapping[str, Any], step: int) -> None:
         """One logged entry of the training."""
         self._book.remember_tracking()
@@ -97,11 +111,12 @@ class Recording:
         truncated: float,
         sizes: tuple[Size, ...] = (),
         costs: Costs | None = None,
+        audit: Audit | None = None,
     ) -> Summary:
         """Writes everything, ends the tracking, adds the ledger line; `scores` are those of the trained model."""
         final = scores["test"]
         also = beside(baseline, scores, resamples=self._sentence.verdict.resamples, seed=self._sentence.seed)
-        aside = Aside(also, sizes, costs)
+        aside = Aside(also, sizes, costs, audit)
         line = verdict_line(verdict, self._folder.name)
         metrics = paired_metrics(baseline["test"], final)
         # One step on a slice says that the sentence holds together, and nothing about what to try.
@@ -124,13 +139,13 @@ class Recording:
                 **{one.name: (one.baseline, one.final) for one in also},
             },
             references=final.references, places={"model": str(self._folder.model), **self._book.places()}, advice=advice,
-            settle="" if self._trial else verdict.settle, sizes=sizes,
+            settle="" if self._trial else verdict.settle or "; ".join(verdict.reservations), sizes=sizes,
         )  # fmt: skip
 
     def _facts(self, verdict: Verdict, trained: Trained, truncated: float) -> Facts:
         plan, training = self._plan, self._plan.training
         losses = [entry["loss"] for entry in trained.history if "loss" in entry]
-        dims = {name.removesuffix("_active_dims"): value for name, value in verdict.extras.items()}
+        dims = {name.removesuffix("_active_dims"): value for name, value in verdict.extras.items() if "dims" in name}
         mined = plan.data.mining is not None or plan.data.shape in ("triplet", "n_tuple", "ranked_list")
         return Facts(
             outcome=verdict.outcome, model_type=plan.blueprint.type, loss=plan.loss.cls,
@@ -173,6 +188,8 @@ class Recording:
         folder.write("history.json", list(trained.history))
         if aside.costs:
             folder.write("cost.json", aside.costs.as_dict())
+        if aside.audit:
+            self.audit(aside.audit)
         write_samples(baseline["test"], final, folder.path / "samples.parquet")
 
     def _report(
@@ -196,7 +213,7 @@ class Recording:
             best_step=trained.best_step, samples=sample_rows(baseline, final, splits), advice=advice,
             plan=console.plan_text(self._plan),
             config=(self._folder.path / "config.yaml").read_text(encoding="utf-8"), environment=environment(),
-            costs=aside.costs, spent=spent, stages=dict(self.seconds), pace=trained.pace,
+            audit=aside.audit, costs=aside.costs, spent=spent, stages=dict(self.seconds), pace=trained.pace,
             files=self._folder.there(FILES),
         )  # fmt: skip
 
@@ -214,7 +231,7 @@ class Recording:
             "plan.txt",
             "report.html",
             "samples.parquet",
-            *self._folder.there(["cost.json"]),
+            *self._folder.there(["cost.json", "audit.json"]),
         ):
             self._tracker.artifacts(self._folder.path / name)
         self._tracker.artifacts(self._folder.model, "model")

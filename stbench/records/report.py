@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from jinja2 import Template
     from markupsafe import Markup
 
+    from stbench.audit.finding import Audit
     from stbench.evaluation.cost import Costs
     from stbench.evaluation.sizes import Size
     from stbench.records.beside import Beside
@@ -87,6 +88,8 @@ class Record:
     environment: Mapping[str, str] = field(default_factory=dict)
     costs: Costs | None = None
     """Speed and size, before and after."""
+    audit: Audit | None = None
+    """What was found in the data."""
     spent: Sequence[tuple[str, str]] = ()
     """Time and memory of the run itself."""
     stages: Mapping[str, float] = field(default_factory=dict)

@@ -293,6 +293,24 @@ def test_neither_the_query_nor_its_positive_in_other_letters_is_a_negative(miner
         assert text.lower() not in {query.lower(), *(other.lower() for other in positives.get(query, ()))}
 
 
+@pytest.mark.parametrize("drop", ["keep", "drop"])
+def test_documents_that_are_nearly_a_positive_are_no_negatives_where_that_is_said(
+    drop: Any, miner: Miner, store: Store
+) -> None:
+    """Every answer stands twice, with one word more, as that of another query; random ones fill up."""
+    known = [f"{KINDS[i % 4]} number {i} is a fruit of tree {i}" for i in range(30)]
+    rows = [{"anchor": f"what is {KINDS[i % 4]} number {i} ?", "positive": text} for i, text in enumerate(known)]
+    rows += [{"anchor": f"number {i} ?", "positive": f"a {text}"} for i, text in enumerate(known)]
+    settings = replace(SETTINGS, near_positives=drop)
+    found = mine(Dataset.from_list(rows), "n_tuple", settings, miner, store)
+    twins = {f"a {text}": text for text in known} | {text: f"a {text}" for text in known}
+    mistaken = [row for row in found.rows if twins[row["positive"]] in (row["negative_1"], row["negative_2"])]
+    assert (len(mistaken) > 10) == (drop == "keep")
+    assert drop == "keep" or not mistaken
+    assert len(found.rows) == 60
+    assert all(len(row["ranks"]) == len(row["scores"]) - 1 for row in found.lists)
+
+
 def test_two_spellings_of_a_document_are_one_negative(miner: Miner, store: Store) -> None:
     twice = Dataset.from_list([*pairs(), *({"anchor": "is ?", "positive": row["positive"].upper()} for row in pairs())])
     known = Positives(zip(twice["anchor"], twice["positive"], strict=True))

@@ -53,7 +53,7 @@ def test_it_ends_in_a_verdict(shared: Shared) -> None:
 def test_its_folder_is_whole(shared: Shared) -> None:
     names = {item.name for item in shared.place.experiment.iterdir() if item.name != ".lock"}
     assert names == {
-        "command.txt", "config.yaml", "cost.json", "environment.json", "history.json", "inputs.json", "metrics.json", "model",
+        "audit.json", "command.txt", "config.yaml", "cost.json", "environment.json", "history.json", "inputs.json", "metrics.json", "model",
         "plan.txt", "report.html", "samples.parquet", "status.json", "verdict.json", "verdict.txt",
     }  # fmt: skip
     assert shared.place.read("status.json")["state"] == "finished"

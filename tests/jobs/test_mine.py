@@ -87,6 +87,17 @@ def test_scores_and_ranks_are_those_of_the_miner_among_all_documents(
         )
 
 
+def test_rows_with_the_query_of_another_are_left_out_where_that_is_said(
+    command: Command, words: list[str], write_csv: Callable[..., Path]
+) -> None:
+    pairs = [[f"what is thing number {i % 20}?", f"thing number {i} is a tool"] for i in range(40)]
+    file = write_csv(Path("repeated.csv"), ["question", "answer"], pairs)
+    code, out, err = command(*words, f"dataset.train={file}", "dataset.duplicates=drop")
+    assert code == 0, err
+    assert "! 20 training rows with the texts of another, left out" in out
+    assert len(read(folder() / "mined.parquet")) == 20
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 def test_the_rows_are_those_that_training_would_mine_and_no_score_is_taken_for_a_label(
     shape: str, command: Command, words: list[str], plan_of: Callable[..., Any], monkeypatch: pytest.MonkeyPatch

@@ -26,7 +26,7 @@ Planner = Callable[..., Plan]
 TYPES = list(choices()["model"])
 ELSEWHERE = {
     "job.kind", "job.against", "job.shape", "job.output", "job.hub", "job.private", "job.steps", "seeds", "plan", "force", "cache", "tracker.kind", "tracker.uri", "tracker.experiment", "verdict.min_effect",
-    "verdict.resamples", "verdict.fail_on", "training.trial",
+    "verdict.resamples", "verdict.max_leak", "verdict.fail_on", "training.trial",
 }  # fmt: skip
 """Options that are read beside the plan."""
 
@@ -376,6 +376,9 @@ CHANGES: dict[str, tuple[Any, ...]] = {
         "class_pair",
     ),
     "dataset.limit": (10,),
+    "dataset.leaks": ("drop",),
+    "dataset.duplicates": ("drop",),
+    "dataset.contradictions": ("drop", "loss=regression", "scored_pair"),
     "dataset.validation_size": (3,),
     "dataset.test_size": (3,),
     "loss.shapes": (["triplet"],),
@@ -429,6 +432,7 @@ CHANGES: dict[str, tuple[Any, ...]] = {
     "negatives.rescore": ("{reranker}", "loss=triplet"),
     "negatives.corpus": (["{text}"], "loss=triplet"),
     "negatives.fill": ("none", "loss=triplet"),
+    "negatives.near_positives": ("drop", "loss=triplet"),
     "negatives.max_seq_length": (32, "loss=triplet"),
     "negatives.range_min": (1, "loss=triplet"),
     "negatives.range_max": (20, "loss=triplet"),

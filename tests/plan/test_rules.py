@@ -12,7 +12,7 @@ from stbench.config.discovery import choices
 from stbench.config.sentence import Shape
 from stbench.data.shapes import COLUMNS
 from stbench.errors import Problem
-from stbench.plan import data_rules, loss_rules, model_rules, training_rules
+from stbench.plan import data_rules, fault_rules, loss_rules, model_rules, training_rules
 from stbench.plan.draft import Draft, Rule
 from stbench.plan.rules import RULES, problems
 from stbench.plan.ways import losses_for, targets_of
@@ -268,6 +268,25 @@ def test_two_and_a_half_steps_are_refused(draft: Drafts) -> None:
     assert problem.mend == "training.eval_steps=2"
     for right in (problem.mend, "training.eval_steps=0.5", "training.eval_steps=1"):
         assert not problems(draft(right))
+
+
+@pytest.mark.parametrize(
+    ("shape", "loss"), [("pair", "contrastive"), ("triplet", "contrastive"), ("text", "unsupervised")]
+)
+def test_rows_that_can_contradict_nothing_are_told(shape: Shape, loss: str, draft: Drafts) -> None:
+    words = [f"loss={loss}", "dataset.contradictions=drop"]
+    problem = only(fault_rules.contradictions_can_be, draft(*words, shape=shape))
+    assert problem.mend == "dataset.contradictions=keep"
+    assert not problems(draft("loss=regression", words[1], shape="scored_pair"))
+
+
+@pytest.mark.parametrize(("shape", "words"), [("pair", ["loss=contrastive"]), ("scored_pair", ["loss=regression"])])
+def test_rows_without_negatives_have_none_like_positives(shape: Shape, words: list[str], draft: Drafts) -> None:
+    drop = "negatives.near_positives=drop"
+    problem = only(fault_rules.near_positives_can_be, draft(*words, drop, shape=shape))
+    assert "negatives=mined" in problem.mend
+    assert not problems(draft("loss=contrastive", drop, "negatives=mined"))
+    assert not problems(draft("loss=contrastive", drop, shape="triplet"))
 
 
 def test_every_rule_has_its_test() -> None:

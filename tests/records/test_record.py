@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from stbench.audit.finding import Audit, Finding, example
 from stbench.cache import Store
 from stbench.config.check import from_tree
 from stbench.data.splits import Splits, content_hash
@@ -130,6 +131,10 @@ TRAINED = Trained(HISTORY, best_step=2, last_step=2, rows=N, seconds=1.0, second
 
 SIZES = (Size(64, 6, 0.75, 0.25, 256, 1.5, 1000), Size(16, 6, 0.5, 0.25, 64, 1.5, 1000))
 _COST = Cost(1000.0, 2000.0, 0.4, 0.9, 4_000_000, 1_000_000, 1024.0, None, None, 256)
+LEAK = Finding(
+    "test_leak", 6, 12, "test queries", "stand in the training data", (example(("test", "<b>a query</b>")),), "dataset.leaks=drop",
+)  # fmt: skip
+AUDIT = Audit((LEAK,), {"repeated rows (train)": 3})
 COSTS = Costs(replace(_COST, texts_per_second=900.0), Machine("cpu", 2, 1.0), _COST)
 
 
@@ -147,7 +152,7 @@ def done(record: Recording, folder: RunFolder, **more: Any) -> Summary:
     verdict = judge(baseline, final, resamples=200)
     before = {"validation": scores(0.3), "test": baseline, "also triplet": scores(0.5)}
     after = {"test": final, "also triplet": scores(0.4)}
-    return record.finish(verdict, before, after, TRAINED, splits(), 0.0, SIZES, COSTS)
+    return record.finish(verdict, before, after, TRAINED, splits(), 0.0, SIZES, COSTS, AUDIT)
 
 
 def test_a_run_opens_with_everything_that_repeats_it(setting: Setting, data: Mapping[str, Path]) -> None:
@@ -178,7 +183,7 @@ def test_a_finished_run_is_whole(setting: Setting) -> None:
     assert not folder.checkpoints.exists()
     names = {item.name for item in folder.path.iterdir()}
     assert names == {
-        "command.txt", "config.yaml", "cost.json", "environment.json", "history.json", "inputs.json", "metrics.json", "model",
+        "audit.json", "command.txt", "config.yaml", "cost.json", "environment.json", "history.json", "inputs.json", "metrics.json", "model",
         "plan.txt", "report.html", "samples.parquet", "status.json", "verdict.json", "verdict.txt",
     }  # fmt: skip
     kept = folder.read("verdict.json")
@@ -220,6 +225,33 @@ def test_the_outcomes_of_a_finished_run_are_read_back(setting: Setting) -> None:
         assert {name: list(values) for name, values in found.samples.items()} == {
             name: list(values) for name, values in was.samples.items()
         }
+
+
+def test_what_was_found_in_the_data_is_kept_shown_and_tracked(setting: Setting, tracked: list[Calls]) -> None:
+    with setting.opened() as record:
+        record.audit(Audit())
+        assert setting.folder.read("audit.json") == {"findings": [], "cleaned": {}}
+        done(record, setting.folder)
+    assert setting.folder.read("audit.json") == AUDIT.as_dict()
+    page = setting.folder.report.read_text(encoding="utf-8")
+    assert LEAK.says in page
+    assert "&lt;b&gt;a query&lt;/b&gt;" in page
+    assert 'href="audit.json"' in page
+    assert tracked[0].logged[-1][0]["audit.test_leak"] == 0.5
+    assert "audit.json" in tracked[0].kept
+
+
+@pytest.mark.parametrize("gain", [0.75, 0.1])
+def test_a_leak_is_what_has_to_be_settled_and_no_dimension(setting: Setting, gain: float) -> None:
+    before, after = scores(0.25), scores(gain)
+    verdict = judge(before, after, resamples=200, reservations=AUDIT.reservations(0.01), extras=AUDIT.extras(0.01))
+    with setting.opened() as record:
+        given = ({"validation": before, "test": before}, {"test": after}, TRAINED, splits(), 0.0)
+        summary = record.finish(verdict, *given, audit=AUDIT)
+    assert summary.outcome == ("MARGINAL" if gain > 0.25 else "REGRESSION")
+    assert "| leak=0.5000 | metric=" in summary.line
+    assert summary.settle.startswith("50.0 % of the test queries stand in the training data")
+    assert not any("vectors" in reason for _, reason in summary.advice)
 
 
 def test_the_ledger_gets_one_row_that_says_what_the_line_says(setting: Setting) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from stbench.audit.finding import Audit, Finding, example
 from stbench.evaluation.cost import Cost, Costs, Machine
 from stbench.evaluation.sizes import Size
 from stbench.records.beside import Beside
@@ -122,6 +123,17 @@ def record(**changed: Any) -> Record:
         files=["config.yaml", "model/README.md"],
     )
     return replace(whole, **changed)
+
+
+def test_what_was_found_in_the_data_is_shown_with_its_examples_and_their_remedy() -> None:
+    shown = example(("test", EVIL), ("training, row 7", "nearly the same"))
+    leak = Finding("test_leak", 30, 600, "test queries", "stand in the training data", (shown,), "dataset.leaks=drop")
+    page = Page(render(record(audit=Audit((leak, replace(leak, examples=(), override="")), {"repeated rows": 1234}))))
+    for text in ("Data", leak.says, "Removed by dataset.leaks=drop", "training, row 7", EVIL, "1,234", "repeated rows"):
+        assert text in page.text
+    assert page.text.count("Removed by") == 1
+    for audit in (Audit(), None):
+        assert "Data" not in Page(render(record(audit=audit))).text
 
 
 def test_everything_is_on_the_page() -> None:
