@@ -5,10 +5,10 @@ STBENCH := $(PYTHON) -m stbench
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run smoke rerank sweep matrix false-wins ui test check format wheel lock clean
+.PHONY: help setup run smoke rerank sweep leaderboard matrix false-wins ui test check format wheel lock clean
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 setup: $(READY) ## virtual environment with the tested versions
 
@@ -29,6 +29,9 @@ rerank: $(READY) ## train a cross-encoder with Lambda loss on mined lists
 
 sweep: $(READY) ## three learning rates, one run each
 	$(STBENCH) -m training.learning_rate=1e-2,3e-2,1e-1 $(ARGS)
+
+leaderboard: $(READY) ## all finished runs by score, and which of them cannot be told from the best
+	$(STBENCH) job=leaderboard $(ARGS)
 
 matrix: $(READY) ## every loss with every model type and shape of data; writes docs/matrix.md (ten minutes)
 	$(PYTHON) benchmarks/matrix.py --output docs/matrix.md

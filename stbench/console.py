@@ -19,10 +19,13 @@ if TYPE_CHECKING:
     from stbench.jobs.cost import Estimate
     from stbench.jobs.mined_rows import Pair
     from stbench.plan.plan import DataPlan, Shown
+    from stbench.records.comparison_text import TextTable
+    from stbench.records.finished import FinishedRun, LeftOut
     from stbench.records.folder import Summary
 
 _COLOURS = {"WIN": "bold green", "MARGINAL": "bold yellow", "REGRESSION": "bold red"}
 _NARROWEST_PIPE = 140
+_WIDEST_PIPE = 1000
 
 
 def _console(stderr: bool = False) -> Console:
@@ -297,6 +300,52 @@ def _sizes(sizes: Sequence[Size]) -> Table:
             f"{one.seconds_per_1000:.2f}", f"{one.parameters / 1e6:.1f} M",
         )  # fmt: skip
     return table
+
+
+def show_runs(runs: Sequence[FinishedRun], left_out: Sequence[LeftOut]) -> None:
+    """What would be compared, without comparing it."""
+    out = _console()
+    for run in runs:
+        out.print(f"[cyan]{escape(run.name)}[/]  [dim]{escape(run.words)}[/]", soft_wrap=True)
+    show_left_out(left_out)
+
+
+def show_left_out(left_out: Sequence[LeftOut]) -> None:
+    """Folders that could not be compared, and why."""
+    out = _console()
+    for one in left_out:
+        mend = f"  [green]→[/] {escape(one.mend)}" if one.mend else ""
+        out.print(f"[yellow]![/] left out: {escape(one.name)}: {escape(one.reason)}{mend}", soft_wrap=True)
+
+
+def show_tables(tables: Sequence[TextTable]) -> None:
+    """Tables under their titles; in a file or a pipe as wide as they are, so that no name is broken."""
+    out = _console()
+    if not out.is_terminal:
+        out.width = _WIDEST_PIPE
+    for one in tables:
+        table = Table(title=f"[bold]{escape(one.title)}[/]", title_justify="left", box=None, padding=(0, 2, 0, 0))
+        for place, name in enumerate(one.columns):
+            table.add_column(
+                escape(name), justify="left" if name in one.words else "right", header_style="dim", style="cyan" if place == 0 else "",
+                overflow="fold", no_wrap=name not in one.words, max_width=one.widest if name in one.words else None,
+            )  # fmt: skip
+        for row in one.rows:
+            table.add_row(*map(escape, row))
+        out.print()
+        out.print(table)
+
+
+def show_best(remarks: Sequence[str], places: Mapping[str, str], lines: Sequence[str]) -> None:
+    """How to read the tables above, where everything is, and a line for the best run of each group."""
+    out = _console()
+    out.print()
+    for text in remarks:
+        out.print(f"[dim]{escape(text)}[/]")
+    _show_places(out, places)
+    out.print()
+    for line in lines:
+        out.print(escape(line), soft_wrap=True)
 
 
 def show_finished(

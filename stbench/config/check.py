@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from stbench.config.mixture import expanded, with_part, without_part
 from stbench.config.preflight import option_names
+from stbench.config.runs import readable
 from stbench.config.secrets import redacted
 from stbench.config.sentence import Sentence
 from stbench.config.suggest import closest, did_you_mean
@@ -34,7 +35,7 @@ def checked(config: DictConfig) -> Sentence:
     if missing:
         raise Refused(*(_missing(key) for key in sorted(missing)))
     assert isinstance(tree, dict)
-    return from_tree({str(key): value for key, value in tree.items() if key not in _NOT_OPTIONS})
+    return readable(from_tree({str(key): value for key, value in tree.items() if key not in _NOT_OPTIONS}))
 
 
 def _unresolved(error: OmegaConfBaseException) -> Problem:

@@ -14,7 +14,7 @@ def refusal(error: Exception) -> Refused | None:
     """The refusal that `error` stands for; None when it is no matter of composition."""
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
-    from yaml import MarkedYAMLError  # type: ignore[import-untyped]
+    from yaml import MarkedYAMLError
 
     if isinstance(error, MarkedYAMLError):
         mark = error.problem_mark

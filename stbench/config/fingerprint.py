@@ -9,12 +9,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from stbench.config.runs import READ_BY
 from stbench.config.sentence import Sentence
 
 _NOT_PART = {
     "plan": True,
     "force": True,
     "cache": True,
+    "runs": True,
     "tracker": True,
     "verdict": {"fail_on"},
 }
@@ -33,13 +35,15 @@ _READ: dict[str, Any] = {
         "job": {"kind", "shape"},
         "training": {"trial", "rows"},
     },
+    **{job: {"job": {"kind"}, "runs": True, "seed": True, "verdict": {"resamples"}} for job in READ_BY},
 }
 """What a job reads of the sentence, where that is not all of it: the rest changes none of its numbers."""
-_NAMED = {
+_NAMED: dict[str, tuple[str, ...]] = {
     "train": ("model", "base_model", "dataset", "loss"),
     "evaluate": ("model", "base_model", "dataset", "evaluator"),
     "mine": ("miner", "dataset", "shape"),
     "estimate": ("model", "base_model", "dataset", "loss"),
+    **dict.fromkeys(READ_BY, ()),
 }
 """The groups whose choices make a run's name, and for mining what they do not tell."""
 
@@ -47,7 +51,8 @@ _NAMED = {
 def meaning(sentence: Sentence) -> dict[str, Any]:
     """The sentence without options that change no number, and without its descriptions."""
     job = sentence.job.kind
-    left_out = {**_NOT_PART, "job": True} if job == "train" else _NOT_PART
+    left_out = {name: what for name, what in _NOT_PART.items() if name != "runs" or job not in READ_BY}
+    left_out |= {"job": True} if job == "train" else {}
     read = sentence.model_dump(mode="json", by_alias=True, include=_READ.get(job), exclude=left_out)  # type: ignore[arg-type]
     if read.get("seeds") == 1:
         del read["seeds"]

@@ -23,6 +23,7 @@ from pydantic import BaseModel
 from stbench.config.aliases import NAMED_BY_CLASS, by_class
 from stbench.config.discovery import Choice, choices
 from stbench.config.mixture import spelled_out
+from stbench.config.runs import as_list
 from stbench.config.secrets import shelter
 from stbench.config.sentence import Sentence
 from stbench.config.suggest import closest, did_you_mean
@@ -146,6 +147,8 @@ def _full_forms(text: str, vocabulary: Vocabulary) -> list[str]:
         text = f"{key}={_quoted(value)}"
     if f"{key}.".startswith(OPEN):
         return [f"++{text}"]
+    if key == "runs":
+        return [f"runs={as_list(value)}"]
     if key in NAMED_BY_CLASS:
         return [f"{key}={by_class(key, value)}"] if value else [text]
     named = key != "base_model" or "," in value or value in vocabulary.groups[key]

@@ -457,7 +457,7 @@ class Job(Group):
     """What is done with the sentence."""
 
     summary: str = ""
-    kind: Literal["train", "evaluate", "mine", "estimate"]
+    kind: Literal["train", "evaluate", "mine", "estimate", "compare", "leaderboard"]
     against: str | None = None
     """Evaluate: the model that the verdict compares with: a run, a choice of base_model, a folder or a Hub id."""
     shape: Literal["triplet", "n_tuple", "labeled_pair", "ranked_list"] = "n_tuple"
@@ -491,6 +491,8 @@ class Sentence(Group):
     training: Training
     tracker: Tracker
     verdict: Verdict
+    runs: Files = []
+    """Runs to compare: folders in `experiments` by name, its beginning or its end, by pattern or path; or all."""
     seed: int = Field(default=12, ge=0)
     seeds: Annotated[int, Field(ge=1, le=100)] | Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=2)] = 1
     plan: Literal["show", "only"] = "show"

@@ -17,10 +17,11 @@ from stbench.records.evaluation_report import write_evaluation
 from stbench.records.folder import Summary
 from stbench.records.judgement import KEY, Judgement
 from stbench.records.logbook import Logbook, environment, peak_bytes
-from stbench.records.record import SHOWN, ledger_cells, sample_rows, write_samples
+from stbench.records.record import ledger_cells, sample_rows, write_samples
 from stbench.records.report import MetricRow, Record, write
 from stbench.verdict.judge import Verdict
 from stbench.verdict.line import score_line, verdict_line
+from stbench.verdict.metric_names import SHOWN
 from stbench.verdict.score import EVALUATED, Scored
 
 if TYPE_CHECKING:

@@ -28,6 +28,7 @@ from stbench.records.tracker import Tracker
 from stbench.verdict.advice import Facts, advise
 from stbench.verdict.judge import Verdict
 from stbench.verdict.line import verdict_line
+from stbench.verdict.metric_names import SHOWN
 
 if TYPE_CHECKING:
     from stbench.data.splits import Splits
@@ -44,8 +45,6 @@ FILES = (
     "plan.txt",
 )
 """That a report leads to, where they are there."""
-SHOWN = ("ndcg@10", "mrr@10", "map@100", "map", "accuracy@1", "recall@10")
-"""Of the many metrics of a ranking evaluator, those on the console; the report has all."""
 
 
 @contextmanager

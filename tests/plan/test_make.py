@@ -25,7 +25,7 @@ from stbench.plan.plan import Plan
 Planner = Callable[..., Plan]
 TYPES = list(choices()["model"])
 ELSEWHERE = {
-    "job.kind", "job.against", "job.shape", "job.output", "job.hub", "job.private", "job.steps", "seeds", "plan", "force", "cache", "tracker.kind", "tracker.uri", "tracker.experiment", "verdict.min_effect",
+    "job.kind", "job.against", "job.shape", "job.output", "job.hub", "job.private", "job.steps", "seeds", "plan", "force", "cache", "runs", "tracker.kind", "tracker.uri", "tracker.experiment", "verdict.min_effect",
     "verdict.resamples", "verdict.max_leak", "verdict.fail_on", "training.trial",
 }  # fmt: skip
 """Options that are read beside the plan."""
