@@ -75,6 +75,11 @@ class Group:
         return f"{self.metric} on {self.n:,} samples{source}"
 
     @property
+    def manner(self) -> str:
+        """How the samples were judged, as the plan of the first run has it."""
+        return ", ".join(filter(None, (self.runs[0].plan.get(name, "") for name in ("evaluator", "candidates"))))
+
+    @property
     def scores(self) -> tuple[Spread, ...]:
         return self.ranking.spreads
 
@@ -128,6 +133,14 @@ class Comparison:
     def numbers(self) -> dict[Path, int]:
         """What each run is called in tables and drawings: from 1 upwards."""
         return {run.path: number for number, run in enumerate(self.runs, 1)}
+
+    def title_of(self, group: Group) -> str:
+        """Its own title, with as much more as tells it from the others."""
+        if [one.title for one in self.groups].count(group.title) == 1:
+            return group.title
+        longer = [f"{one.title} ({one.manner})" if one.manner else one.title for one in self.groups]
+        place = self.groups.index(group)
+        return longer[place] if longer.count(longer[place]) == 1 else f"{longer[place]}, group {place + 1}"
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON, which has no nan: None stands for it."""

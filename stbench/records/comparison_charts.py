@@ -10,6 +10,7 @@ from stbench.records.comparison import Comparison, Group
 from stbench.records.drawing import FEW_POINTS, MUTED, SERIES, STYLE, canvas, curve, drawn
 from stbench.records.finished import FinishedRun
 from stbench.records.pareto import front
+from stbench.verdict.statistics import Spread
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -95,6 +96,7 @@ def _overlaid(found: Comparison, runs: Sequence[FinishedRun], key: str, title: s
             marker=_marker(number) if len(steps) <= FEW_POINTS else "",
         )  # fmt: skip
     axes.tick_params(length=0)
+    axes.locator_params(axis="x", integer=True)
     more = f" {len(lines) - len(shown)} more runs are left out." if len(lines) > len(shown) else ""
     what = "Each on its own training rows." if key == "loss" else "Each on its own selection split."
     numbers = [found.numbers[run.path] for run, _, _ in shown]
@@ -111,7 +113,7 @@ def pareto(found: Comparison, group: Group, axis: Axis) -> Drawing | None:
     figure, axes = canvas(axis.label)
     axes.grid(True, axis="both")
     for place, run, cost in zip(places, runs, costs, strict=True):
-        _dot(axes, found.numbers[run.path], cost, group.scores[place].value, group)
+        _dot(axes, found.numbers[run.path], cost, group.scores[place])
     sign = 1 if group.greater_is_better else -1
     best = front([sign * run.score for run in runs], [axis.dearer * cost for cost in costs])
     axes.plot(
@@ -120,18 +122,22 @@ def pareto(found: Comparison, group: Group, axis: Axis) -> Drawing | None:
     if min(costs) > 0 and max(costs) > 20 * min(costs):
         axes.set_xscale("log")
     axes.margins(x=0.12, y=0.15)
-    names = ", ".join(str(found.numbers[runs[place].path]) for place in best)
+    names = ", ".join(map(str, sorted(found.numbers[runs[place].path] for place in best)))
     caption = f"No other run beats {names} in both; {'left' if axis.dearer > 0 else 'right'} is cheaper."
+    if axis.name == "speed" and len({run.cost.machine for run in runs}) > 1:
+        caption += " Measured on different machines."
     prefix = f"{axis.name}-{found.groups.index(group)}"
     numbers = [found.numbers[run.path] for run in runs]
     return Drawing(f"{group.metric} against {axis.label}", drawn(figure, prefix), caption, numbers)
 
 
-def _dot(axes: Axes, number: int, cost: float, score: float, group: Group) -> None:
-    if not math.isfinite(score):
+def _dot(axes: Axes, number: int, cost: float, score: Spread) -> None:
+    """A run with the 95 % interval of its score."""
+    if not math.isfinite(score.value):
         return
-    axes.plot([cost], [score], linestyle="", marker=_marker(number), markersize=8, color=color(number))
-    axes.annotate(str(number), (cost, score), textcoords="offset points", xytext=(7, 5))
+    axes.vlines([cost], [score.low], [score.high], color=color(number), linewidth=1.5, alpha=0.45)
+    axes.plot([cost], [score.value], linestyle="", marker=_marker(number), markersize=8, color=color(number))
+    axes.annotate(str(number), (cost, score.value), textcoords="offset points", xytext=(7, 5))
 
 
 def color(number: int) -> str:

@@ -60,7 +60,7 @@ def standings(found: Comparison, group: Group) -> TextTable:
         for place, (run, spread) in enumerate(zip(group.runs, group.scores, strict=True))
     ]  # fmt: skip
     references = [["", name, score(value), "", "", "", ""] for name, value in group.references.items()]
-    return TextTable(group.title, columns, [*rows, *references], ("run", "verdict"))
+    return TextTable(found.title_of(group), columns, [*rows, *references], ("run", "verdict"))
 
 
 def matrix(found: Comparison, group: Group) -> TextTable | None:

@@ -7,11 +7,12 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 from small_runs import outcomes, scores, set_level, write_evaluation, write_run
+from tiny_models import Tiny
 
 Command = Callable[..., tuple[int, str, str]]
 FAST = "verdict.resamples=200"
@@ -155,3 +156,16 @@ def test_nothing_heavy_is_loaded(runs: Path) -> None:
         [sys.executable, "-c", program], env={**os.environ, "PYTHONPATH": str(root)}, capture_output=True, text=True
     )
     assert done.stderr.strip().endswith("0 []"), done.stderr
+
+
+def test_real_runs_of_two_types_of_model_are_compared_by_the_metric_they_share(
+    command: Command, workplace: Path, data: Mapping[str, Path], tiny: Tiny
+) -> None:
+    words = ["job=evaluate", "base_model=path", "dataset=files", f"dataset.test={data['pair']}", "tracker=none"]
+    for own in ([f"base_model.path={tiny.static}"], ["model=sparse_encoder", f"base_model.path={tiny.masked}"]):
+        assert command(*words, *own)[0] == 0
+    code, out, err = command("job=compare", "runs=all", FAST)
+    assert (code, err) == (0, "")
+    assert "tied=" in out.splitlines()[-1]
+    assert "runs=2 | n=40 | metric=ndcg@10" in out.splitlines()[-1]
+    assert "texts a second" in out

@@ -80,6 +80,20 @@ def test_other_samples_and_other_metrics_stand_apart(runs: list[FinishedRun], tm
     assert len(found.numbers) == 6
 
 
+def test_groups_of_one_metric_are_told_apart_by_how_they_were_judged(tmp_path: Path) -> None:
+    plan = "data        small: 100 rows\nevaluator   {}\n"
+    one, two, three = (
+        run(write_run(tmp_path, name, scores(outcomes(0.2), judged=name), **{"plan.txt": plan.format(evaluator)}))
+        for name, evaluator in (("one", "Retrieval"), ("two", "Reranking"), ("three", "Reranking"))
+    )
+    found = compare([one, two], statistics(tmp_path))
+    assert [found.title_of(group) for group in found.groups] == [
+        "ndcg@10 on 60 samples of small (Retrieval)", "ndcg@10 on 60 samples of small (Reranking)",
+    ]  # fmt: skip
+    found = compare([two, three], statistics(tmp_path))
+    assert [found.title_of(group)[-20:] for group in found.groups] == ["(Reranking), group 1", "(Reranking), group 2"]
+
+
 def test_a_model_that_was_only_scored_is_compared_with_trained_ones(runs: list[FinishedRun], tmp_path: Path) -> None:
     evaluated = run(write_evaluation(tmp_path, "evaluate-one", scores(outcomes(0.3))))
     (group,) = compare([*runs, evaluated], statistics(tmp_path)).groups
