@@ -94,8 +94,7 @@ def run(
             stages.save(splits)
             costs = stages.cost(splits, baseline, final)
             audit = stages.whole_audit(audit, splits, baseline, final)
-            truncated = stages.truncated(splits)
-            summary = record.finish(verdict, baseline, final, trained, splits, truncated, sizes, costs, audit)
+            summary = record.finish(verdict, baseline, final, trained, splits, sizes, costs, audit)
     console.show_summary(summary)
     return exit_code(verdict.outcome, sentence)
 

@@ -239,11 +239,6 @@ class Stages:
             console.note(f"speed and size could not be measured: {str(error) or type(error).__name__}")
             return None
 
-    def truncated(self, splits: Splits) -> float:
-        from stbench.models.length import truncated_share
-
-        return truncated_share(self._model, splits.test, self._plan.blueprint.max_seq_length)
-
     @cached_property
     def _model(self) -> Any:
         from stbench.models.build import build

@@ -1,4 +1,4 @@
-"""How many texts are longer than the model reads."""
+"""How many tokens texts have."""
 
 from __future__ import annotations
 
@@ -10,15 +10,7 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 SAMPLED = 200
-"""Rows that the share is estimated from."""
-
-
-def truncated_share(model: Any, rows: Dataset, max_seq_length: int | None) -> float:
-    """Share of documents of the first rows with more tokens than `max_seq_length`; 0 for models that read everything."""
-    if max_seq_length is None:
-        return 0.0
-    lengths = [number for _, number in lengths_of(model, rows)]
-    return sum(number > max_seq_length for number in lengths) / max(1, len(lengths))
+"""Rows that are counted."""
 
 
 def lengths_of(model: Any, rows: Dataset) -> list[tuple[str, int]]:

@@ -50,10 +50,16 @@ class Defaults:
 
         Raises `Refused` when it was not asked for and nothing suggests it, as with a model file of one's own.
         """
+        asked = getattr(self._sentence.training, option, None)
+        found = (asked, "asked for") if asked is not None else self.suggested(option)
+        if found is None:
+            place = f"training.{option}"
+            raise Refused(Problem("neither base model, loss nor model type suggests a value", place, f"{place}=…"))
+        return found
+
+    def suggested(self, option: str) -> tuple[Any, str] | None:
+        """(value, what suggests it), whatever was asked for; None where nothing does."""
         sentence = self._sentence
-        asked = getattr(sentence.training, option, None)
-        if asked is not None:
-            return asked, "asked for"
         architecture = _BY_ARCHITECTURE.get(self.base.architecture, {})
         for found, why in (
             (getattr(sentence.adapter.suggests, option), "suggested by the adapter"),
@@ -66,8 +72,7 @@ class Defaults:
         ):
             if found is not None:
                 return found, why
-        place = f"training.{option}"
-        raise Refused(Problem("neither base model, loss nor model type suggests a value", place, f"{place}=…"))
+        return None
 
     def _for_new_head(self, option: str) -> Any:
         model = self._sentence.model
@@ -77,6 +82,12 @@ class Defaults:
     @cached_property
     def learning_rate(self) -> float:
         return float(self.resolved("learning_rate")[0])
+
+    @cached_property
+    def usual_rate(self) -> float | None:
+        """The learning rate that would be taken if none was asked for."""
+        found = self.suggested("learning_rate")
+        return float(found[0]) if found else None
 
     @cached_property
     def batch_size(self) -> int:

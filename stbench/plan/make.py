@@ -203,5 +203,5 @@ def _training(sentence: Sentence, defaults: Defaults, loss: LossPlan, rows: Sequ
         steps=min(steps, most or steps), eval_steps=defaults.eval_steps, patience=defaults.patience,
         warmup=chosen.warmup, scheduler=chosen.scheduler, weight_decay=chosen.weight_decay,
         gradient_accumulation=chosen.gradient_accumulation, gradient_checkpointing=chosen.gradient_checkpointing,
-        sampler=loss.sampler, extra=chosen.extra, sampling=sampling,
+        sampler=loss.sampler, extra=chosen.extra, sampling=sampling, usual_rate=defaults.usual_rate,
     )  # fmt: skip

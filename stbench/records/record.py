@@ -20,12 +20,13 @@ from stbench.evaluation.sizes import Size
 from stbench.plan.plan import Plan
 from stbench.records.beside import Aside, beside, paired_metrics
 from stbench.records.cost_table import cost_facts
+from stbench.records.facts import facts_of
 from stbench.records.folder import RunFolder, Summary
 from stbench.records.judgement import KEY, Judgement
 from stbench.records.logbook import Logbook, environment, opened, peak_bytes
 from stbench.records.report import MetricRow, Record, SampleRow, write
 from stbench.records.tracker import Tracker
-from stbench.verdict.advice import Facts, advise
+from stbench.verdict.advice import advise
 from stbench.verdict.judge import Verdict
 from stbench.verdict.line import verdict_line
 from stbench.verdict.metric_names import SHOWN
@@ -107,7 +108,6 @@ class Recording:
         scores: Mapping[str, Scores],
         trained: Trained,
         splits: Splits,
-        truncated: float,
         sizes: tuple[Size, ...] = (),
         costs: Costs | None = None,
         audit: Audit | None = None,
@@ -119,8 +119,8 @@ class Recording:
         line = verdict_line(verdict, self._folder.name)
         metrics = paired_metrics(baseline["test"], final)
         # One step on a slice says that the sentence holds together, and nothing about what to try.
-        found = [] if self._trial else advise(self._facts(verdict, trained, truncated))
-        advice = [(item.overrides, item.reason) for item in found]
+        told = facts_of(self._plan, verdict, baseline["validation"], trained, splits, audit)
+        advice = [] if self._trial else [(item.overrides, item.reason) for item in advise(told)]
         spent = self._book.costs()
         self._write_results(verdict, line, baseline, final, trained, metrics, aside)
         write(
@@ -139,20 +139,6 @@ class Recording:
             },
             references=final.references, places={"model": str(self._folder.model), **self._book.places()}, advice=advice,
             settle="" if self._trial else verdict.settle or "; ".join(verdict.reservations), sizes=sizes,
-        )  # fmt: skip
-
-    def _facts(self, verdict: Verdict, trained: Trained, truncated: float) -> Facts:
-        plan, training = self._plan, self._plan.training
-        losses = [entry["loss"] for entry in trained.history if "loss" in entry]
-        dims = {name.removesuffix("_active_dims"): value for name, value in verdict.extras.items() if "dims" in name}
-        mined = plan.data.mining is not None or plan.data.shape in ("triplet", "n_tuple", "ranked_list")
-        return Facts(
-            outcome=verdict.outcome, model_type=plan.blueprint.type, loss=plan.loss.cls,
-            negatives="mined" if mined else "none", n=verdict.n, needed=verdict.needed, best_step=trained.best_step,
-            last_step=trained.last_step, first_loss=losses[0] if losses else None, last_loss=losses[-1] if losses else None,
-            learning_rate=training.learning_rate, epochs=training.epochs, train_rows=trained.rows,
-            batch_size=training.batch_size, truncated_share=truncated, active_dims=dims or None, in_batch=plan.loss.in_batch,
-            max_seq_length=plan.blueprint.max_seq_length, max_steps=training.max_steps if training.max_steps == trained.last_step else None,
         )  # fmt: skip
 
     def _write_results(

@@ -6,27 +6,28 @@ from typing import Any
 import pytest
 from datasets import Dataset
 
-from stbench.models.length import truncated_share
+from stbench.models.length import SAMPLED, lengths_of
 
 SHORT, LONG = "one two", "one two three four five"
-
-
-def model() -> Any:
-    return SimpleNamespace(tokenizer=lambda text, **_: {"input_ids": text.split()})
+MODEL: Any = SimpleNamespace(tokenizer=lambda text, **_: {"input_ids": text.split()})
 
 
 @pytest.mark.parametrize(
-    ("rows", "share"),
+    ("rows", "lengths"),
     [
-        ([{"anchor": SHORT, "positive": SHORT}, {"anchor": SHORT, "positive": LONG}], 0.5),
-        ([{"anchor": SHORT, "documents": [LONG, SHORT, SHORT, SHORT], "relevance": [1, 0, 0, 0]}], 0.25),
-        ([{"text": LONG, "label": 1}], 1.0),
-        ([{"text": SHORT}], 0.0),
+        ([{"anchor": LONG, "positive": SHORT}, {"anchor": SHORT, "positive": LONG}], [2, 5]),
+        ([{"anchor": SHORT, "documents": [LONG, SHORT], "relevance": [1, 0]}], [5, 2]),
+        ([{"text": LONG, "label": 1}], [5]),
     ],
 )
-def test_the_share_counts_documents_or_texts_that_stand_alone(rows: list[dict[str, Any]], share: float) -> None:
-    assert truncated_share(model(), Dataset.from_list(rows), 3) == share
+def test_documents_and_texts_that_stand_alone_are_counted(rows: list[dict[str, Any]], lengths: list[int]) -> None:
+    assert [number for _, number in lengths_of(MODEL, Dataset.from_list(rows))] == lengths
 
 
-def test_models_that_read_everything_cut_nothing() -> None:
-    assert truncated_share(model(), Dataset.from_list([{"text": LONG}]), None) == 0.0
+def test_of_many_rows_the_first_are_counted() -> None:
+    rows = Dataset.from_dict({"text": [SHORT] * (SAMPLED + 5)})
+    assert len(lengths_of(MODEL, rows)) == SAMPLED
+
+
+def test_a_model_without_a_tokenizer_counts_nothing() -> None:
+    assert lengths_of(SimpleNamespace(), Dataset.from_dict({"text": [SHORT]})) == []

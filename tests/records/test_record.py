@@ -152,7 +152,7 @@ def done(record: Recording, folder: RunFolder, **more: Any) -> Summary:
     verdict = judge(baseline, final, resamples=200)
     before = {"validation": scores(0.3), "test": baseline, "also triplet": scores(0.5)}
     after = {"test": final, "also triplet": scores(0.4)}
-    return record.finish(verdict, before, after, TRAINED, splits(), 0.0, SIZES, COSTS, AUDIT)
+    return record.finish(verdict, before, after, TRAINED, splits(), SIZES, COSTS, AUDIT)
 
 
 def test_a_run_opens_with_everything_that_repeats_it(setting: Setting, data: Mapping[str, Path]) -> None:
@@ -246,7 +246,7 @@ def test_a_leak_is_what_has_to_be_settled_and_no_dimension(setting: Setting, gai
     before, after = scores(0.25), scores(gain)
     verdict = judge(before, after, resamples=200, reservations=AUDIT.reservations(0.01), extras=AUDIT.extras(0.01))
     with setting.opened() as record:
-        given = ({"validation": before, "test": before}, {"test": after}, TRAINED, splits(), 0.0)
+        given = ({"validation": before, "test": before}, {"test": after}, TRAINED, splits())
         summary = record.finish(verdict, *given, audit=AUDIT)
     assert summary.outcome == ("MARGINAL" if gain > 0.25 else "REGRESSION")
     assert "| leak=0.5000 | metric=" in summary.line
@@ -410,7 +410,7 @@ def test_set_level_metrics_have_samples_but_no_rows_in_the_report(setting: Setti
     with setting.opened() as record:
         record.model_folder.mkdir()
         verdict = judge(baseline, final, resamples=200)
-        record.finish(verdict, {"validation": baseline, "test": baseline}, {"test": final}, TRAINED, splits(), 0.0)
+        record.finish(verdict, {"validation": baseline, "test": baseline}, {"test": final}, TRAINED, splits())
     columns = read_table(setting.folder.path / "samples.parquet").column_names
     assert columns == ["id", "baseline_prediction", "baseline_target", "final_prediction", "final_target"]
     assert json.loads((setting.folder.path / "verdict.json").read_text())["metric"] == "spearman_cosine"
