@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from stbench.audit.cleaning import Held, held_of
@@ -13,6 +14,7 @@ from stbench.audit.positives import WITH_NEGATIVES, mistaken_negatives
 from stbench.audit.repeats import LABELLED, contradictions, repeated
 from stbench.cache import Store
 from stbench.config.mixture import at_part
+from stbench.data.splits import content_hash
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -60,10 +62,9 @@ def _leak(found: Sequence[tuple[str, Entry, Leak]], held: Held, split: str, part
     name, called = NAMES[split]
     parts = dict.fromkeys(origin for origin, _, _ in found)
     override = " ".join(at_part("dataset.leaks=drop", origin) if part else "dataset.leaks=drop" for origin in parts)
-    best = sorted({leak.sample: (entry, leak) for _, entry, leak in found}.values(), key=lambda one: not one[1].exact)
     return Finding(
         name, number, held.splits.count(split), f"{called} {UNITS[held.unit]}", _how(exact, number),
-        tuple(_beside(entry, held.samples[leak.sample], called) for entry, leak in best[:TOLD]), override, part,
+        tuple(_beside(entry, held.samples[leak.sample], called) for entry, leak in _telling(found)), override, part,
     )  # fmt: skip
 
 
@@ -73,9 +74,18 @@ def _how(exact: int, number: int) -> str:
     return f"stand in the training data{',' * (len(told) > 1)} {', '.join(told)}"
 
 
+def _telling(found: Sequence[tuple[str, Entry, Leak]]) -> list[tuple[Entry, Leak]]:
+    """A few leaks of different samples, of both kinds where there are both."""
+    exact = {leak.sample: (entry, leak) for _, entry, leak in found if leak.exact}
+    near = {leak.sample: (entry, leak) for _, entry, leak in found if leak.sample not in exact}
+    turns = zip_longest(exact.values(), near.values())
+    return [one for pair in turns for one in pair if one is not None][:TOLD]
+
+
 def _beside(entry: Entry, sample: Entry, called: str) -> Example:
-    trained = entry.texts or entry.mentions
-    return example((called, " | ".join(sample.texts)), (f"training, row {entry.row + 1:,}", " | ".join(trained)))
+    same = [text for text in entry.mentions if content_hash(text) == content_hash(sample.texts[0])]
+    trained = entry.texts if entry.texts and not (same and len(sample.texts) == 1) else same
+    return example((called, " | ".join(sample.texts)), ("training", " | ".join(trained)))
 
 
 def _repeats(data: DataPlan, rows: Dataset, part: str) -> Iterator[Finding]:
@@ -87,7 +97,7 @@ def _repeats(data: DataPlan, rows: Dataset, part: str) -> Iterator[Finding]:
         what = "repeat the texts of another" if shape in LABELLED else f"repeat the {column} of another"
         yield Finding(
             "repeated", len(again), len(rows), "training rows", what,
-            tuple(example((f"training, row {row + 1:,}", text)) for row, text in zip(again, texts, strict=False)),
+            tuple(example(("training", text)) for text in texts),
             at_part("dataset.duplicates=drop", part) if part else "dataset.duplicates=drop", part,
         )  # fmt: skip
     if found := contradictions(rows, shape):

@@ -12,7 +12,7 @@ from stbench.data.splits import content_hash
 if TYPE_CHECKING:
     from datasets import Dataset
 
-APART = 0.1
+APART = 0.2
 """Scores from 0 to 1 of the same texts that differ by more contradict each other."""
 LABELLED: tuple[Shape, ...] = ("scored_pair", "labeled_pair", "class_pair")
 """Shapes of pairs that a label or score is about."""
@@ -54,7 +54,7 @@ def contradictions(rows: Dataset, shape: Shape) -> list[list[Said]]:
 
 def _range(some: Sequence[Said]) -> float:
     values = [said.value for said in some]
-    # Less than the rounding of a score such as 0.3 - 0.2.
+    # Less what rounding makes of 0.9 - 0.7.
     return max(values) - min(values) - 1e-9
 
 

@@ -276,5 +276,5 @@ def _without(train: Dataset, held: list[Dataset], counts: dict[str, int]) -> Dat
     ]
     seen = {tuple(content_hash(row[role]) for role in texts) for rows in held for row in rows}
     kept = [i for i, row in enumerate(train) if tuple(content_hash(row[role]) for role in texts) not in seen]
-    _count(counts, "training rows that are also held out", len(train) - len(kept))
+    _count(counts, "training rows that are also held out, left out", len(train) - len(kept))
     return train.select(kept)

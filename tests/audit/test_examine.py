@@ -74,8 +74,8 @@ def test_a_planted_leak_is_named_with_examples_and_override(audited: Callable[..
     words = "stand in the training data, 3 word for word, 2 with about a word changed"
     assert leak.says == f"5 of 100 test queries (5.0 %) {words}"
     assert leak.override == "dataset.leaks=drop"
-    assert len(leak.examples) == 3
-    assert leak.examples[0] == (("test", TEST[0]["query"]), ("training, row 301", TEST[0]["query"]))
+    assert [one[0][1] == one[1][1] for one in leak.examples] == [True, False, True]
+    assert leak.examples[0] == (("test", TEST[0]["query"]), ("training", TEST[0]["query"]))
     assert audit.reservations(0.01)[0].startswith("5.0 % of the test queries stand in the training data")
     assert audit.findings[1].what == "stand in the training data with about a word changed"
 
@@ -91,7 +91,7 @@ def test_the_override_removes_it(audited: Callable[..., tuple[Audit, Any]]) -> N
 def test_whole_rows_of_the_test_split_never_reach_the_training(audited: Callable[..., tuple[Audit, Any]]) -> None:
     audit, splits = audited([*TRAIN, *TEST[:5]])
     assert told(audit) == {}
-    assert (len(splits.train), dict(audit.cleaned)) == (300, {"training rows that are also held out": 5})
+    assert (len(splits.train), dict(audit.cleaned)) == (300, {"training rows that are also held out, left out": 5})
 
 
 def test_documents_that_training_and_test_share_are_no_leak(audited: Callable[..., tuple[Audit, Any]]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from datasets import Dataset, concatenate_datasets
-from planted import changed, questions, sentences
+from planted import COMMON, WORDS, changed, questions, sentences
 
 from stbench.audit.entries import Unit, entries_of, samples_of
 from stbench.audit.leaks import Leak, leaks_of
@@ -93,6 +93,21 @@ def test_questions_that_differ_in_what_they_are_about_are_no_copies(store: Store
     train = Dataset.from_dict({"anchor": questions(900)[:600], "positive": ["ask a doctor"] * 600})
     test = Dataset.from_dict({"anchor": questions(900)[600:], "positive": ["ask a doctor"] * 300})
     assert found(train, test, "query", store) == (set(), set())
+
+
+def test_of_a_pair_both_texts_must_be_nearly_the_same(store: Store) -> None:
+    """Each question is about something else, whatever is said beside it."""
+    texts = sentences(300, 1, (20, 30))
+    train = Dataset.from_dict({"anchor": questions(600)[:300], "positive": texts, "score": [0.5] * 300})
+    test = Dataset.from_dict({"anchor": questions(600)[300:], "positive": texts, "score": [0.5] * 300})
+    assert found(train, test, "pair", store) == (set(), set())
+
+
+def test_a_single_text_must_be_more_than_half_the_same(store: Store) -> None:
+    """Fourteen common words and the one that counts."""
+    texts = [f"{' '.join(COMMON[:14])} {word}" for word in WORDS[:400]]
+    train, test = (Dataset.from_dict({"text": some, "label": [1] * 200}) for some in (texts[:200], texts[200:]))
+    assert found(train, test, "text", store) == (set(), set())
 
 
 ROW = {"anchor": "how do i reset the password of my account", "positive": "open the settings and choose a new one"}

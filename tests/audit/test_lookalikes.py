@@ -29,6 +29,14 @@ def test_common_words_alone_bring_no_texts_together() -> None:
     assert not met(texts[:1000], texts[1000:])
 
 
+def test_one_rare_word_brings_texts_together_that_share_no_other() -> None:
+    texts = [words_of(f"x{number} a{number} b{number}") for number in range(50)]
+    held = [words_of(f"x{number} c{number} d{number}") for number in range(50)]
+    likeness = Likeness({f"x{number}": 12 for number in range(50)})
+    found = lookalikes(texts, held, likeness, LEAST)
+    assert sum(place in others for place, others in found) > 45
+
+
 def test_texts_with_too_few_words_in_common_are_not_looked_up() -> None:
     long, short = words_of("a b c d e f g h"), words_of("a b c")
     likeness = Likeness(dict.fromkeys("abcdefgh", 1))

@@ -33,8 +33,8 @@ def test_rows_with_the_texts_of_an_earlier_one(rows: Dataset, shape: Any, again:
 @pytest.mark.parametrize(
     ("rows", "shape", "found"),
     [
-        (pairs(("a", "x", 0.1), ("X", "a", 0.3), ("b", "x", 0.9), names=SCORED), "scored_pair", [[0, 1]]),
-        (pairs(("a", "x", 0.2), ("a", "x", 0.3), names=SCORED), "scored_pair", []),
+        (pairs(("a", "x", 0.1), ("X", "a", 0.35), ("b", "x", 0.9), names=SCORED), "scored_pair", [[0, 1]]),
+        (pairs(("a", "x", 0.7), ("a", "x", 0.9), names=SCORED), "scored_pair", []),
         (pairs(("a", "x", 1), ("x", "a", 0), ("a", "y", 0), names=LABELLED), "labeled_pair", [[0, 1]]),
         (pairs(("a", "x", 1), ("x", "a", 0), ("a", "x", 2), names=LABELLED), "class_pair", [[0, 2]]),
         (pairs(("a", 0), ("b", 0), ("A ", 1), ("b", 0), names="text label"), "labeled_text", [[0, 2]]),

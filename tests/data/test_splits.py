@@ -138,7 +138,7 @@ def test_training_rows_that_are_also_held_out_are_left_out_and_counted() -> None
     again = [{**row, "question": row["question"].upper() + "  "} for row in pairs(5)]
     found = cut(train=pairs(50), validation=pairs(7, 100), test=[*again, *pairs(5, 200)])
     assert len(found.train) == 45
-    assert found.counts == {"training rows that are also held out": 5}
+    assert found.counts == {"training rows that are also held out, left out": 5}
 
 
 def test_rows_without_text_and_repeated_rows_are_counted() -> None:
