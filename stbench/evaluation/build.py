@@ -85,8 +85,9 @@ def build_evaluator(
     evaluator: Recorder = cls(**inputs.arguments, **plan.arguments, **_taken(cls, given))
     _settled(evaluator, plan, precision)
     if plan.asks_teacher:
-        evaluator.content = _digest(rows)
-    evaluator.judged = evaluator.content or judged_digest(inputs, plan.add_missed)
+        evaluator.content = evaluator.judged = _digest(rows)
+    else:
+        evaluator.judged = judged_digest(inputs, plan.add_missed)
     evaluator.sample_ids = inputs.ids
     evaluator.work = inputs.texts
     evaluator.collection = inputs.collection
