@@ -106,7 +106,7 @@ def test_each_typo_is_one_clear_message(words: list[str], what: str, mend: str, 
     only = [] if any(word.startswith(("plan=", "-m", "--")) for word in words) else ["plan=only"]
     start = time.process_time()
     code, out, err = command(*words, *own, *train, *only)
-    assert time.process_time() - start < 1
+    assert time.process_time() - start < 2
     assert (code, out) == (2, "")
     assert "Traceback" not in err
     assert err.count("✗") == 1

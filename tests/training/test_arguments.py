@@ -62,9 +62,9 @@ def test_options_reach_the_library(plan: Plan, option: str, value: Any, name: st
 
 
 def test_every_field_of_the_training_plan_is_read(plan: Plan) -> None:
-    """`steps` is an estimate for people, `patience` goes to a callback; whatever else is new must be named above."""
+    """`steps` is an estimate for people, `patience` goes to a callback, `usual_rate` to the advice; whatever else is new must be named above."""
     named = {option for option, *_ in REACHES}
-    assert {field.name for field in dataclasses.fields(plan.training)} == named | {"steps", "patience"}
+    assert {field.name for field in dataclasses.fields(plan.training)} == named | {"steps", "patience", "usual_rate"}
 
 
 @pytest.mark.parametrize(("warmup", "steps"), [(0.1, 20), (0.0, 0), (30.0, 30)])
