@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -23,6 +24,7 @@ EVIL = "<script>alert('x')</script>"
 SHORT = ("dataset=files", "dataset.train=pairs.jsonl", "training.max_steps=4", "training.batch_size=16", "tracker=none")
 ALWAYS = {"Metrics on the test split", "Run it again", "Cost of the model", "Cost of the run", "In full", "Files"}
 TRAINED = ALWAYS | {"What ran", "Curves"}
+HEADINGS = {"evaluation": ALWAYS, "comparison": set()}
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +44,7 @@ def pages(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, 
     }
     sentences = {
         "dense": [*SHORT, *base["static"], "modifier=matryoshka", "training.learning_rate=1"],
+        "other": [*SHORT, *base["static"], "training.learning_rate=0.5"],
         "sparse": [*SHORT, "model=sparse_encoder", *base["masked"]],
         "cross": [*SHORT, "model=cross_encoder", *base["plain"]],
         "evaluation": [
@@ -49,12 +52,22 @@ def pages(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, 
         ],
     }  # fmt: skip
     with session(place, OMP_NUM_THREADS="1") as run:
-        return {name: place / "experiments" / _done(*run(*words)) / "report.html" for name, words in sentences.items()}
+        names = {name: _done(*run(*words)) for name, words in sentences.items()}
+        names["comparison"] = _folder(*run("job=compare", f"runs=[{names['dense']},{names['other']}]"))
+    return {name: place / "experiments" / folder / "report.html" for name, folder in names.items()}
 
 
 def _done(code: int, out: str, err: str) -> str:
     assert code == 0, out + err
     return out.rstrip().rsplit("run=", 1)[1]
+
+
+def _folder(code: int, out: str, err: str) -> str:
+    """That of a job without a verdict."""
+    assert code == 0, out + err
+    found = re.search(r"experiments/([^/\s]+)/report.html", out)
+    assert found, out
+    return found[1]
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +78,7 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("name", ["dense", "sparse", "cross", "evaluation"])
+@pytest.mark.parametrize("name", ["dense", "sparse", "cross", "evaluation", "comparison"])
 def test_a_report_can_be_read_anywhere(
     name: str, width: int, dark: bool, pages: Mapping[str, Path], shown: Browser
 ) -> None:
@@ -80,11 +93,11 @@ def test_a_report_can_be_read_anywhere(
     assert light is not dark
 
 
-@pytest.mark.parametrize("name", ["dense", "sparse", "cross", "evaluation"])
+@pytest.mark.parametrize("name", ["dense", "sparse", "cross", "evaluation", "comparison"])
 def test_a_report_is_whole_and_its_links_lead_somewhere(name: str, pages: Mapping[str, Path], shown: Browser) -> None:
     shown.open(pages[name], WIDTHS[0], dark=False)
-    assert (TRAINED if name != "evaluation" else ALWAYS) <= set(shown.texts("h2"))
-    assert shown.texts("h1") == ["Run report"]
+    assert HEADINGS.get(name, TRAINED) <= set(shown.texts("h2"))
+    assert len(shown.texts("h1")) == 1
     own = shown.script("return location.href")
     for link in shown.links:
         address, _, anchor = link.partition("#")
@@ -92,7 +105,7 @@ def test_a_report_is_whole_and_its_links_lead_somewhere(name: str, pages: Mappin
         if address == own:
             assert shown.script(f"return document.getElementById({json.dumps(anchor)}) !== null"), link
         else:
-            assert Path(unquote(urlsplit(link).path)).is_relative_to(pages[name].parent), link
+            assert Path(unquote(urlsplit(link).path)).is_relative_to(pages[name].parents[1]), link
     drawings = shown.script("return [...document.querySelectorAll('figure svg')].map(one => one.clientHeight)")
     assert drawings
     assert min(drawings) > 100
