@@ -16,12 +16,13 @@ it on a selection set and judges it on as many other queries. Both see the same 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import asdict, dataclass
+from functools import cached_property, partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -234,19 +235,36 @@ def main() -> int:
     parser.add_argument("--repetitions", type=int, default=400)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--output", type=Path, default=None, help="where the page is written")
+    parser.add_argument("--state", type=Path, default=None, help="repetitions so far, which are not drawn again")
     said = parser.parse_args()
-    start, found = time.monotonic(), []
+    start, known = time.monotonic(), _read(said.state)
     with ProcessPoolExecutor(said.processes, mp_context=get_context("spawn"), initializer=begin) as pool:
         for kind in KINDS:
-            tasks = [pool.submit(repetitions, kind, number) for number in range(said.repetitions)]
-            found += [repetition for task in tasks for repetition in task.result()]
+            numbers = [number for number in range(said.repetitions) if (kind, number) not in known]
+            for number, drawn in zip(numbers, pool.map(partial(repetitions, kind), numbers), strict=True):
+                known[kind, number] = drawn
+                _keep(said.state, kind, number, drawn)
             print(f"{kind}: {time.monotonic() - start:.0f} s", file=sys.stderr, flush=True)
+    found = [one for (_, number), drawn in known.items() if number < said.repetitions for one in drawn]
     page = table(found, said.repetitions)
     print(page)
     if said.output:
         said.output.write_text(page, encoding="utf-8")
     rates = [_rate(found, kind, size, "ours") for kind in KINDS for size in SIZES]
     return 0 if max(rates) <= 0.05 else 1
+
+
+def _read(state: Path | None) -> dict[tuple[str, int], list[Repetition]]:
+    lines = state.read_text(encoding="utf-8").splitlines() if state and state.is_file() else []
+    rows = [json.loads(line) for line in lines]
+    return {(row["kind"], row["number"]): [Repetition(**one) for one in row["drawn"]] for row in rows}
+
+
+def _keep(state: Path | None, kind: str, number: int, drawn: Sequence[Repetition]) -> None:
+    if state:
+        row = {"kind": kind, "number": number, "drawn": [asdict(one) for one in drawn]}
+        with state.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(row) + "\n")
 
 
 def table(found: Sequence[Repetition], number: int) -> str:
