@@ -27,8 +27,8 @@ TRUNCATED, BADLY = 0.05, 0.25
 """Shares of texts that are cut: from there on worth a word, and before all that is about training."""
 # Healthy sparse vectors have 30 to 250 active dimensions.
 DENSE, EMPTY = 1000.0, 1.0
-MOST_HELD_OUT = 3
-"""The part of the rows, 1 in so many, that can be held out for the test."""
+MOST_HELD_OUT, HOPELESS = 3, 4
+"""1 in so many rows can be held out for the test; where so many times as many are needed, they settle nothing."""
 
 
 @dataclass(frozen=True)
@@ -80,8 +80,8 @@ def _forgot(facts: Facts) -> str:
 
 
 def _rose(facts: Facts) -> str:
-    first, last = facts.first_loss, facts.last_loss
-    if first is None or last is None or last <= ROSE * first:
+    first, last = facts.course or (0.0, 0.0)
+    if last <= ROSE * first:
         return ""
     return (
         f"the training loss rose ({first:.4g} to {last:.4g}): a learning rate of {facts.learning_rate:.2g} is too high"
@@ -99,8 +99,10 @@ def _unusual(facts: Facts) -> str:
 
 
 def flat_loss(facts: Facts) -> Advice | None:
-    first, last = facts.first_loss, facts.last_loss
-    if first is None or last is None or abs(last - first) > FLAT * abs(first):
+    if facts.course is None:
+        return None
+    first, last = facts.course
+    if abs(last - first) > FLAT * abs(first):
         return None
     if facts.outcome == "WIN" and facts.higher_rate != facts.usual_rate:
         return None
@@ -131,7 +133,8 @@ def overfitting(facts: Facts) -> Advice | None:
 
 
 def peaked_early(facts: Facts) -> Advice | None:
-    if not _before(facts, EARLY):
+    # Where rows are learnt by heart, no learning rate helps.
+    if not _before(facts, EARLY) or overfitting(facts):
         return None
     fewer = f" {_epochs(facts.epochs / 2)}" if facts.epochs > 1 else ""
     return Advice(
@@ -162,6 +165,9 @@ def easy_negatives(facts: Facts) -> Advice | None:
     last, first = facts.last_loss, facts.first_loss
     if last is None or first is None:
         return None
+    # All rows in one batch: whoever reads them often enough knows them by heart.
+    if facts.train_rows <= facts.batch_size:
+        return None
     if facts.in_batch and last < EASY * facts.guessing:
         told = f"among {facts.rivals + 1:,} documents of a batch, where guessing gives {facts.guessing:.2g}"
     elif not facts.in_batch and facts.negatives not in NO_HARD_NEGATIVES and last < EASY * first:
@@ -181,7 +187,7 @@ def few_samples(facts: Facts) -> Advice | None:
     if facts.outcome == "WIN" or facts.needed is None or facts.needed <= facts.n or facts.carvable is None:
         return None
     most = facts.carvable // MOST_HELD_OUT
-    if most <= facts.n:
+    if most <= facts.n or facts.needed > HOPELESS * most:
         return None
     there = "" if facts.needed <= most else f", of which a third of the {facts.carvable:,} rows can be had"
     return Advice(

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from statistics import median
 
 NO_HARD_NEGATIVES = ("none", "in_batch")
+ENOUGH = 10
+"""Logged losses from which on their course says something: the loss of single batches differs by more."""
 Curve = Sequence[tuple[int, float]]
 """Values by step."""
 
@@ -59,6 +61,12 @@ class Facts:
     def first_loss(self) -> float | None:
         """In the middle of the first fifth: single batches say little, and the last one may be a small one."""
         return _middle(self.losses[: self._fifth])
+
+    @property
+    def course(self) -> tuple[float, float] | None:
+        """The first and the last loss, where enough was logged to compare them."""
+        first, last = self.first_loss, self.last_loss
+        return (first, last) if first is not None and last is not None and len(self.losses) >= ENOUGH else None
 
     @property
     def last_loss(self) -> float | None:

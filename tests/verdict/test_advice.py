@@ -47,11 +47,12 @@ def test_a_healthy_run_needs_no_advice() -> None:
         ({"best_step": 100}, "training.learning_rate=1e-05 training.epochs=2", "step 100 of 1,000"),
         ({"best_step": 0, "epochs": 1}, "training.learning_rate=1e-05", "step 0 of 1,000"),
         (PEAKED, "training.epochs=2", "1.5 to 0.58) while the selection score fell too (0.6000 to 0.5600)"),
+        ({**PEAKED, "best_step": 200, "limited": True}, "dataset.limit=null", "after step 200 of 1,000"),
         ({**PEAKED, "limited": True}, "dataset.limit=null", "5,000 rows were learnt by heart"),
         ({"losses": falling(2.0, 1.95)}, "training.learning_rate=0.0001", "1.997 to 1.953 in 1,000 steps"),
         ({"losses": falling(2.0, 1.95), "usual_rate": 1e-3}, "training.learning_rate=0.001", "too low"),
         ({"n": 300}, "dataset.test_size=1500", "300 samples"),
-        ({"n": 300, "needed": 80_000}, "dataset.test_size=3000", "80,000, of which a third of the 9,000 rows"),
+        ({"n": 300, "needed": 8000}, "dataset.test_size=3000", "8,000, of which a third of the 9,000 rows"),
         ({"negatives": "none"}, "negatives=mined", "63 chance negatives"),
         ({"negatives": "none", "train_rows": 30}, "negatives=mined", "29 chance negatives"),
         (
@@ -82,6 +83,12 @@ def test_each_rule_names_the_option_and_the_figure(facts: Mapping[str, object], 
         # Test rows that are given, or that are all there can be, are no more for the asking.
         {"n": 300, "carvable": None},
         {"n": 300, "carvable": 600},
+        {"n": 300, "needed": 80_000},
+        # A few batches differ by more than they teach.
+        {"losses": falling(2.0, 1.99)[:5]},
+        {"losses": falling(0.5, 2.0)[-5:]},
+        # Learnt by heart, not too easy.
+        {"losses": falling(2.0, 0.001), "train_rows": 60},
         # After the best checkpoint nothing was learnt, or nothing was lost.
         {**PEAKED, "losses": [(step, 1.0 + (step < 300)) for step in STEPS]},
         {**PEAKED, "selection": [(400, 0.6), (1000, 0.595)]},
