@@ -44,11 +44,10 @@ def machine() -> Machine:
 
 @cache
 def processor() -> Machine:
-    """The CPU: bfloat16 pays only where it has AMX or AVX512-BF16 (elsewhere it is emulated, and many times slower)."""
-    flags = _cpu_flags()
-    units = sorted({"amx_bf16", "avx512_bf16"} & flags)
-    name = f"CPU with {' and '.join(units)}" if units else "CPU without bfloat16 units"
-    return Machine("cpu", name, bf16=bool(units))
+    """The CPU: bfloat16 pays only where it has AMX (docs/decisions.md has the figures)."""
+    if "amx_bf16" in _cpu_flags():
+        return Machine("cpu", "CPU with amx_bf16", bf16=True)
+    return Machine("cpu", "CPU without matrix units for bfloat16", bf16=False)
 
 
 def choose_device(hardware: Hardware) -> tuple[Machine, Problem | None]:
@@ -68,7 +67,7 @@ def choose_precision(precision: Precision, device: Machine, static: bool) -> tup
         return "fp32", "", problem
     if precision.mode != "auto":
         slow = precision.mode == "bf16" and not device.bf16
-        return precision.mode, f"asked for; many times slower on a {device.name}" if slow else "asked for", None
+        return precision.mode, f"asked for; slower than fp32 on a {device.name}" if slow else "asked for", None
     if static:
         return "fp32", "static embeddings have no matrix product that bf16 would speed up", None
     if device.bf16:

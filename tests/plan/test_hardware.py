@@ -126,6 +126,7 @@ def test_an_apple_processor_is_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ("processor : 0\nflags\t\t: fpu avx2 avx512f\n", False),
         ("processor : 0\nflags\t\t: fpu amx_bf16 avx512_bf16\n", True),
+        ("processor : 0\nflags\t\t: fpu avx512f avx512_bf16\n", False),
         ("processor : 0\nFeatures : fp asimd\n", False),
         ("nothing", False),
     ],
