@@ -6,15 +6,8 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from stbench.errors import Refused
-
-if TYPE_CHECKING:
-    from omegaconf import DictConfig
-
-_GRAVITY = (130, 1, 2, 3)
-"""Exit codes of several jobs: the first of these that occurred is the one of the whole."""
 
 
 def main() -> None:
@@ -49,35 +42,31 @@ def _hydra(words: list[str]) -> int:
     import hydra
     from hydra.core.plugins import Plugins
 
+    from hydra_plugins.stbench.grid import GridSweeper
+    from hydra_plugins.stbench.local import LocalLauncher
     from stbench.config.composition import refusal
     from stbench.config.discovery import package_conf
     from stbench.config.search_path import UserConf
+    from stbench.task import Task
 
-    codes: list[int] = []
-
-    def task(config: DictConfig) -> int:
-        from hydra.core.hydra_config import HydraConfig
-
-        from stbench.run import run_job
-
-        codes.append(run_job(config, HydraConfig.get(), words))
-        return codes[-1]
-
-    Plugins.instance().register(UserConf)
+    task = Task()
+    # Hydra's own search for plugins does not find those of an editable installation.
+    for plugin in (UserConf, LocalLauncher, GridSweeper):
+        Plugins.instance().register(plugin)
     completing = "-sc" in words or "--shell-completion" in words
     # The script for the shell completes the program that argv[0] names, and `python` itself is not ours.
     with _handed_to_hydra(["stbench" if completing else sys.argv[0], *words]):
         try:
             hydra.main(version_base="1.3", config_path=str(package_conf()), config_name="config")(task)()
         except SystemExit as end:
-            return 2 if end.code and not codes else int(end.code or 0)
+            return 2 if end.code and not task.codes else int(end.code or 0)
         except Exception as error:
             if completing:
                 return 1
             if (refused := refusal(error)) is None:
                 raise
             raise refused from None
-    return next((code for code in _GRAVITY if code in codes), 0)
+    return task.code
 
 
 @contextmanager

@@ -12,9 +12,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from stbench import watched
 from stbench.errors import Problem, Refused
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from stbench.evaluation.sizes import Size
     from stbench.jobs.cost import Estimate
     from stbench.jobs.mined_rows import Pair
@@ -167,7 +170,8 @@ def progress(what: str, total: int | None = None) -> Iterator[Callable[..., None
         TimeRemainingColumn,
     )
 
-    out = _console(stderr=True)
+    out, whole = _console(stderr=True), total
+    watched.stage(what, 0, whole)
     columns = (
         SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
         TimeRemainingColumn(), TextColumn("[dim]{task.fields[text]}"),
@@ -179,8 +183,27 @@ def progress(what: str, total: int | None = None) -> Iterator[Callable[..., None
             given = {"text": text, "total": total}
             more: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
             bars.update(task, completed=done, **more)
+            watched.stage(what, done, total or whole, text or "")
 
         yield advance
+
+
+@contextmanager
+def live(drawing: Callable[[], RenderableType]) -> Iterator[Callable[[], None]]:
+    """What `drawing` returns, on stderr, drawn anew by each call of what is yielded; nothing where that is no terminal."""
+    from rich.live import Live
+
+    out = _console(stderr=True)
+    if not out.is_terminal:
+        yield lambda: None
+        return
+    with Live(drawing(), console=out, transient=True, auto_refresh=False) as screen:
+        yield lambda: screen.update(drawing(), refresh=True)
+
+
+def show_job(mark: str, text: str) -> None:
+    """One line about a job of a sweep."""
+    _console().print(f"{mark} {escape(text)}", soft_wrap=True)
 
 
 def show_summary(summary: Summary) -> None:

@@ -4,6 +4,7 @@ StbenchError
 ├── Refused       2    bad option, bad data, impossible combination: nothing was spent, nothing is lost
 ├── Failed        1    the run broke while it ran
 └── Interrupted   130  Ctrl-C or a termination signal: the same sentence goes on from the last checkpoint
+    └── Pruned         stopped by a search, whose better trials it was behind
 """
 
 from __future__ import annotations
@@ -40,6 +41,9 @@ class Refused(StbenchError):
         self.problems: Sequence[Problem] = problems
         super().__init__("\n".join(str(problem) for problem in problems))
 
+    def in_one_line(self) -> str:
+        return "; ".join(" ".join(str(problem).split()) for problem in self.problems)
+
 
 class Failed(StbenchError):
     """The run broke while it ran."""
@@ -49,6 +53,10 @@ class Interrupted(StbenchError):
     """The run was stopped from outside and can go on later."""
 
     exit_code = 130
+
+
+class Pruned(Interrupted):
+    """A search has stopped the run, whose scores promised nothing."""
 
 
 def in_words(error: BaseException) -> str:

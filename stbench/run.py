@@ -18,31 +18,38 @@ from stbench.errors import Interrupted, Refused, StbenchError, in_words
 from stbench.jobs.lifecycle import exit_code, finished, is_done, terminable
 from stbench.records.folder import RunFolder
 from stbench.records.logs import to_file
+from stbench.task import Ending
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 
-def run_job(config: DictConfig, hydra: Any, words: Sequence[str]) -> int:
-    """One composed sentence, from its check to an exit code; every error is told in a few lines."""
+def run_job(config: DictConfig, hydra: Any) -> Ending:
+    """One composed sentence, from its check to how it ended; every error is told in a few lines."""
     folder = None
     try:
         sentence = checked(config)
-        chosen = {str(key): str(value) for key, value in hydra.runtime.choices.items() if value is not None}
+        chosen = choices_of(hydra)
         folder = RunFolder(run_name(sentence, chosen))
-        return run(sentence, chosen, command(as_said(hydra.overrides.task)), folder)
+        return Ending(run(sentence, chosen, command(as_said(hydra.overrides.task)), folder))
     except Refused as refusal:
         console.show_refusal(refusal)
-        return refusal.exit_code
+        return Ending(refusal.exit_code, refusal.in_one_line())
     except (KeyboardInterrupt, Interrupted) as stop:
-        console.show_interrupted(str(stop) or "stopped; the same command goes on from where it was")
-        return Interrupted.exit_code
+        said = str(stop) or "stopped; the same command goes on from where it was"
+        console.show_interrupted(said)
+        return Ending(Interrupted.exit_code, said)
     except StbenchError as error:
         console.show_failure(str(error), _told(folder))
-        return error.exit_code
+        return Ending(error.exit_code, str(error))
     except Exception as error:
         console.show_failure(in_words(error), _told(folder))
-        return 1
+        return Ending(1, in_words(error))
+
+
+def choices_of(hydra: Any) -> dict[str, str]:
+    """The choice of each group."""
+    return {str(key): str(value) for key, value in hydra.runtime.choices.items() if value is not None}
 
 
 def run(

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
-from stbench import console
+from stbench import console, watched
 from stbench.cache import Store
 from stbench.config.sentence import Sentence
 from stbench.errors import Refused
@@ -158,7 +158,8 @@ class Stages:
         primary = baseline["validation"].primary
         with self._timed("training"), console.progress("training", self._plan.training.steps) as advance:
             shown = _Shown(advance, baseline["validation"].score)
-            watchers = Watchers(shown.step, [shown.log, self._record.step])
+            # The last one may end the training there.
+            watchers = Watchers(shown.step, [shown.log, self._record.step, watched.logged])
             trained = train(
                 self._plan,
                 self._model,

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from stbench.config.discovery import choices, load, parts_of
+from stbench.config.discovery import choices, keys_of, load, parts_of
 from stbench.config.suggest import did_you_mean
 from stbench.errors import Problem, Refused
+
+HYDRA_OWN = ("hydra.launcher.", "hydra.sweeper.")
 
 
 def refusal(error: Exception) -> Refused | None:
@@ -27,17 +29,37 @@ def refusal(error: Exception) -> Refused | None:
 
 def _problem(error: Exception) -> Problem:
     text = str(error)
-    found = re.match(r"Could not override '([\w.]+)'", text)
+    found = re.match(r"Could not override '([\w./]+)'", text)
+    if found and found[1].startswith(HYDRA_OWN):
+        return _unknown_to_hydra(found[1])
     if found and found[1].partition(".")[0] in choices():
         return _misplaced(found[1])
-    if found := re.search(r"In '(.+?)': Could not (?:find|load) '(\w+)/(.+?)'", text):
+    if found := re.search(r"In '(.+?)': Could not (?:find|load) '([\w/]+)/([^/]+?)'", text):
         file, group, name = found.groups()
+        if file.startswith("hydra"):
+            mend = did_you_mean(name, [*choices().get(group, {}), *_hydras_own(group)], group + "={}")
+            return Problem(f"there is no {group} called '{name}'", f"{group}={name}", mend)
         mend = did_you_mean(name, choices().get(group, {}), group + ": {}")
         return Problem(f"there is no {group} called '{name}'", f"the defaults of {file}", mend)
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     cause = str(error.__cause__).splitlines()[:1] if error.__cause__ else []
     what, *more = [*lines, *cause] or [type(error).__name__]
     return Problem(what, mend=" ".join(more[:2]))
+
+
+def _hydras_own(group: str) -> list[str]:
+    """Choices of a group that Hydra and its plugins bring."""
+    from hydra.core.config_store import ConfigStore
+
+    return [name.removesuffix(".yaml") for name in ConfigStore.instance().list(group)]
+
+
+def _unknown_to_hydra(key: str) -> Problem:
+    """An option of the launcher or the sweeper that the one that was chosen does not have."""
+    group, option = key.rsplit(".", 1)
+    files = [choice.file for choice in choices().get(group.replace(".", "/"), {}).values()]
+    known = [name for file in files for name in keys_of(file) if not name.startswith("_")]
+    return Problem("there is no such option", key, did_you_mean(option, known, group + ".{}=…"))
 
 
 def _misplaced(key: str) -> Problem:

@@ -64,6 +64,8 @@ def choices(*extra: Path) -> dict[str, dict[str, Choice]]:
     for folder in conf_folders(*extra):
         for file in sorted(folder.glob("*/**/*.yaml")):
             group, *inner = file.relative_to(folder).with_suffix("").parts
+            if group == "hydra" and len(inner) > 1:
+                group = f"{group}/{inner.pop(0)}"
             name = "/".join(inner)
             known = found.setdefault(group, {})
             if name in known:
@@ -96,6 +98,11 @@ def load(group: str, name: str) -> Mapping[str, Any]:
 def parts_of(file: Path) -> list[str]:
     """Choices of the same group that a file builds on."""
     return [part for part in _read(file).get("defaults", ()) if isinstance(part, str) and part != "_self_"]
+
+
+def keys_of(file: Path) -> list[str]:
+    """Names of what a file says, at its top."""
+    return [name for name in _read(file) if name != "defaults"]
 
 
 @cache

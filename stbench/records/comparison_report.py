@@ -64,9 +64,14 @@ class Section(NamedTuple):
 
 def write_comparison(found: Comparison, path: Path, whole: bool = True) -> None:
     """Write the page to `path`; `whole`: with pairs, metrics, curves and differences, not the ranking alone."""
+    write_page(render_comparison(found, path.parent, whole), path)
+
+
+def write_page(html: str, path: Path) -> None:
+    """Whole or not at all: another may be reading it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.new")
-    temporary.write_bytes(render_comparison(found, path.parent, whole).encode("utf-8", "replace"))
+    temporary.write_bytes(html.encode("utf-8", "replace"))
     temporary.replace(path)
 
 
@@ -101,15 +106,20 @@ def tone(number: int) -> str:
 
 def _row(found: Comparison, group: Group, place: int, folder: Path) -> Row:
     run, spread = group.runs[place], group.scores[place]
-    report, pair = run.path / "report.html", group.behind(place)
-    link = os.path.relpath(report, folder) if report.is_file() else ""
+    pair = group.behind(place)
     return Row(
-        found.numbers[run.path], run, link, _bar(group, place), words.between(spread.low, spread.high), pair,
+        found.numbers[run.path], run, link(run, folder), bar(group, place), words.between(spread.low, spread.high), pair,
         words.interval(pair) if pair else "", words.p(pair) if pair else "", place in group.tied, words.verdict(run),
     )  # fmt: skip
 
 
-def _bar(group: Group, place: int) -> Bar | None:
+def link(run: FinishedRun, folder: Path) -> str:
+    """To its own report, from a page in `folder`; empty where it has none."""
+    report = run.path / "report.html"
+    return os.path.relpath(report, folder) if report.is_file() else ""
+
+
+def bar(group: Group, place: int) -> Bar | None:
     known = [one for one in group.scores if math.isfinite(one.low + one.high)]
     spread = group.scores[place]
     if spread not in known:

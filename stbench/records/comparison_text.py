@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -121,7 +121,7 @@ def costs(found: Comparison) -> TextTable | None:
 def cost(run: FinishedRun) -> Cost:
     known = run.cost
     return Cost(
-        _seconds(known.training_seconds), _scaled(known.peak_bytes, 2**30, "{:.1f} GiB"),
+        duration(known.training_seconds), _scaled(known.peak_bytes, 2**30, "{:.1f} GiB"),
         _scaled(known.parameters, 1e6, "{:,.1f} M"), _scaled(known.model_bytes, 1e6, "{:,.1f} MB"),
         _scaled(known.texts_per_second, 1, "{:,.0f}"), _scaled(known.query_ms, 1, "{:,.2f} ms"),
         _scaled(known.index_bytes, 1, "{:,.0f} bytes"),
@@ -171,13 +171,21 @@ def best_line(group: Group) -> str:
     fields = {"tied": str(len(group.tied)), "runs": str(len(group.runs)), "n": str(group.n), "metric": group.metric}
     if len(group.runs) > 1:
         pair = group.ranking.between(0, 1)
-        value = f"{pair.corrected:.4f}" if pair.corrected >= SMALLEST else f"{pair.corrected:.0e}"
-        lead = {"lead": f"{pair.delta:+.4f}", "ci95": f"[{pair.low:+.3f},{pair.high:+.3f}]", "p": value}
+        interval = f"[{pair.low:+.3f},{pair.high:+.3f}]"
+        lead = {"lead": f"{pair.delta:+.4f}", "ci95": interval, "p": p_written(pair.corrected)}
         fields = {**lead, **fields}
-    plain = {
-        name: " ".join(value.replace("|", "/").split()) for name, value in {**fields, "run": group.best.name}.items()
-    }
-    return " | ".join([f"BEST: {score(group.best.score)}", *(f"{name}={value}" for name, value in plain.items())])
+    return line(f"BEST: {score(group.best.score)}", {**fields, "run": group.best.name})
+
+
+def line(start: str, fields: Mapping[str, str]) -> str:
+    """One that programs read: no value can break it, or its separators."""
+    plain = (f"{name}={' '.join(value.replace('|', '/').split())}" for name, value in fields.items())
+    return " | ".join([start, *plain])
+
+
+def p_written(value: float) -> str:
+    """For programs."""
+    return f"{value:.4f}" if value >= SMALLEST else f"{value:.0e}"
 
 
 def score(value: float) -> str:
@@ -202,8 +210,13 @@ def signed_short(value: float) -> str:
 
 
 def p(pair: Pair) -> str:
-    """Holm's p, as it is read: how much smaller than this it is says nothing."""
-    return f"{pair.corrected:.4f}" if pair.corrected >= SMALLEST else f"<{SMALLEST:.4f}"
+    """Holm's p, as it is read."""
+    return p_read(pair.corrected)
+
+
+def p_read(value: float) -> str:
+    """How much smaller than this it is says nothing."""
+    return f"{value:.4f}" if value >= SMALLEST else f"<{SMALLEST:.4f}"
 
 
 def verdict(run: FinishedRun) -> str:
@@ -224,7 +237,7 @@ def _p(pair: Pair | None) -> str:
     return "" if pair is None else p(pair)
 
 
-def _seconds(value: float | None) -> str:
+def duration(value: float | None) -> str:
     if value is None:
         return ""
     minutes, seconds = divmod(round(value), 60)

@@ -55,6 +55,11 @@ class RunFolder:
         return LOGS / f"{self.name}.log"
 
     @property
+    def printed(self) -> Path:
+        """What the run would have printed, had it not been one of many."""
+        return LOGS / f"{self.name}.out"
+
+    @property
     def checkpoints(self) -> Path:
         return self.path / "checkpoints"
 
