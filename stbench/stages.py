@@ -219,7 +219,9 @@ class Stages:
 
     def save(self, splits: Splits) -> None:
         from stbench.models.save import save
+        from stbench.models.tokens import forget_tokens
 
+        forget_tokens(self._model)
         with self._timed("saving"), console.progress("saving and checking the model"):
             save(self._model, self._plan, self._record.model_folder, splits.test)
 
@@ -243,8 +245,11 @@ class Stages:
     @cached_property
     def _model(self) -> Any:
         from stbench.models.build import build
+        from stbench.models.tokens import remember_tokens
 
-        return build(self._plan.blueprint, self._plan.seed, self._store)
+        model = build(self._plan.blueprint, self._plan.seed, self._store)
+        remember_tokens(model)
+        return model
 
     @cached_property
     def _miner(self) -> Miner | None:

@@ -87,7 +87,18 @@ def batches_of(plan: Plan, rows: Dataset | DatasetDict) -> int:
 def batch_sampler_of(plan: Plan) -> Any:
     """What makes batches of rows: one of the library's by name, or one for each part where they need several."""
     by_name = {called(part.name): part.loss.sampler for part in plan.parts}
-    return SamplerByPart(by_name) if len(set(by_name.values())) > 1 else plan.training.sampler
+    if len(set(by_name.values())) > 1:
+        return SamplerByPart(by_name)
+    return no_duplicates if plan.training.sampler == "no_duplicates" else plan.training.sampler
+
+
+def no_duplicates(dataset: Dataset, **arguments: Any) -> BatchSampler:
+    """The library's sampler, which compares digests here: it would read each row from the table once an epoch otherwise."""
+    from sentence_transformers.base.sampler import NoDuplicatesBatchSampler
+
+    # In this process: other libraries have started threads by now, which a fork would break.
+    found: BatchSampler = NoDuplicatesBatchSampler(dataset, precompute_hashes=True, precompute_num_proc=0, **arguments)
+    return found
 
 
 @dataclass(frozen=True)
@@ -102,7 +113,7 @@ class SamplerByPart:
 
         chosen = self.samplers[dataset[0]["dataset_name"]]
         classes = {
-            "no_duplicates": sampler.NoDuplicatesBatchSampler,
+            "no_duplicates": no_duplicates,
             "group_by_label": sampler.GroupByLabelBatchSampler,
         }
         rows = dataset if chosen in classes else RandomSampler(dataset, generator=arguments["generator"])

@@ -69,6 +69,7 @@ def train(
     from stbench.training.adapters import with_own_checkpoints
     from stbench.training.arguments import trainer_class, training_arguments
     from stbench.training.callbacks import Checksums, EvaluateAtEnd, Report, StopOnSignal, StopWhenNoBetter
+    from stbench.training.checkpoints import without_cards
     from stbench.training.loss_weights import LossWeights
     from stbench.training.mixture import as_the_library_reads, batches_of
     from stbench.training.pace import Pace
@@ -104,7 +105,7 @@ def train(
     )
     trainer.remove_callback(PrinterCallback)
     of_loss.read(newest)
-    with stop.listening():
+    with stop.listening(), without_cards(model):
         trainer.train(resume_from_checkpoint=newest)
     if stop.stopped:
         raise Interrupted("stopped while training; the same command goes on from the last checkpoint")

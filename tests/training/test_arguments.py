@@ -13,6 +13,7 @@ from tiny_models import Tiny
 
 from stbench.errors import Refused
 from stbench.training.arguments import arguments_class, check_extra, trainer_class, training_arguments
+from stbench.training.mixture import no_duplicates
 
 if TYPE_CHECKING:
     from stbench.plan.plan import Plan
@@ -28,7 +29,7 @@ REACHES: list[tuple[str, Any, str, Any]] = [
     ("weight_decay", 0.5, "weight_decay", 0.5),
     ("gradient_accumulation", 4, "gradient_accumulation_steps", 4),
     ("gradient_checkpointing", True, "gradient_checkpointing", True),
-    ("sampler", "no_duplicates", "batch_sampler", "no_duplicates"),
+    ("sampler", "no_duplicates", "batch_sampler", no_duplicates),
     ("sampler", "batch_sampler", "batch_sampler", "batch_sampler"),
     ("sampling", "round_robin", "multi_dataset_batch_sampler", "round_robin"),
     ("eval_steps", 0.25, "eval_steps", 0.25),

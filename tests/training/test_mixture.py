@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import torch
+from datasets import Dataset
 from sentence_transformers.base.evaluation import BaseEvaluator
+from sentence_transformers.base.sampler import NoDuplicatesBatchSampler
 from tiny_models import Tiny
 
 from stbench.cache import Store
@@ -23,6 +26,7 @@ from stbench.training.mixture import (
     called,
     checked_losses,
     loss_of,
+    no_duplicates,
     rows_of,
 )  # fmt: skip
 from stbench.training.train import Trained, Watchers, train
@@ -174,8 +178,18 @@ def test_each_part_is_put_into_batches_as_its_loss_needs(mixed: Mixing, tmp_path
     assert {name for name, _ in run.batches} == set(wanted)
 
 
-def test_one_way_of_making_batches_has_the_name_that_it_has_in_the_library(mixed: Mixing) -> None:
-    assert batch_sampler_of(mixed(a="pair", b="triplet").plan) == "no_duplicates"
+def test_one_way_of_making_batches_serves_all_parts(mixed: Mixing) -> None:
+    assert batch_sampler_of(mixed(a="pair", b="triplet").plan) is no_duplicates
+    assert pickle.loads(pickle.dumps(no_duplicates)) is no_duplicates
+
+
+def test_digests_give_the_batches_that_the_texts_themselves_give() -> None:
+    texts = [f"text {number % 20}" for number in range(40)]
+    rows = Dataset.from_dict({"anchor": texts, "positive": texts[5:] + texts[:5]})
+    options = {"batch_size": 4, "drop_last": False, "generator": torch.Generator(), "seed": 3}
+    ours, theirs = no_duplicates(rows, **options), NoDuplicatesBatchSampler(rows, **options)
+    assert list(ours) == list(theirs)
+    assert all(len({text for row in batch for text in rows[row].values()}) == 2 * len(batch) for batch in ours)
 
 
 @pytest.mark.parametrize(
