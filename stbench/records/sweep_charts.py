@@ -112,4 +112,6 @@ def _caption(effect: Effect) -> str:
 
 
 def _short(text: str) -> str:
-    return text if len(text) <= LONGEST_LABEL else f"{text[: LONGEST_LABEL - 1]}…"
+    """Both ends of it: paths begin alike."""
+    half = LONGEST_LABEL // 2
+    return text if len(text) <= LONGEST_LABEL else f"{text[: half - 1]}…{text[-half:]}"
