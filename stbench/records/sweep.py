@@ -137,7 +137,7 @@ class SweepResult:
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON, which has no nan: None stands for it."""
         compared = self.comparison.as_dict()
-        found: dict[str, Any] = _plain({
+        found: dict[str, Any] = none_for_nan({
             "title": self.title, "command": self.command, "jobs": len(self.rows),
             **{state: self.counts[state] for state in ORDER}, "reused": self.reused, "factors": self.factors,
             "resamples": compared["resamples"], "correction": compared["correction"],
@@ -233,13 +233,6 @@ def _standing_dict(one: Standing) -> dict[str, Any]:
         "holds": one.holds, "tied_with_best": pair is None or one.tied,
         "behind": pair and {"delta": pair.delta, "ci95": [pair.low, pair.high], "p": pair.p, "p_holm": pair.corrected},
     }  # fmt: skip
-
-
-def _plain(value: Any) -> Any:
-    """Without nan in any depth."""
-    if isinstance(value, Mapping):
-        return {name: _plain(one) for name, one in value.items()}
-    return [_plain(one) for one in value] if isinstance(value, list) else none_for_nan(value)
 
 
 def _row_dict(row: SweepRow) -> dict[str, Any]:

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from stbench import console
 from stbench.errors import Interrupted, Refused
 from stbench.jobs.lifecycle import terminable
+from stbench.records.tracker import PARENT_VARIABLE
 from stbench.sweep.board import Board
 from stbench.sweep.pool import Pool, Ready
 from stbench.sweep.slots import slots
 from stbench.task import Ending
 
-PARENT_VARIABLE = "STBENCH_PARENT_RUN"
 PATIENCE_SECONDS = 0.25
 """How long it waits for what jobs say before the table is drawn anew."""
 STOPPED = Ending(Interrupted.exit_code, "not started: the sweep was stopped")

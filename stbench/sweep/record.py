@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from stbench import console
 from stbench.config.secrets import redacted
 from stbench.config.sentence import Sentence
 from stbench.records.folder import RunFolder
+from stbench.records.tracker import PARENT_VARIABLE
 from stbench.run import command
 
 if TYPE_CHECKING:
-    from stbench.records.sweep import SweepRow
+    from stbench.records.sweep import SweepResult, SweepRow
     from stbench.sweep.jobs import Planned
 
 SILENT = ("plan", "force", "cache", "tracker", "hydra", "verdict.fail_on")
@@ -38,16 +41,48 @@ def folder_of(overrides: Sequence[Any]) -> RunFolder:
 
 
 class SweepRecord:
-    """Keeps a sweep: which jobs it has while it runs, and what they came to."""
+    """Keeps a sweep: its parent in the tracking while jobs run, and what they came to."""
 
     def __init__(self, folder: RunFolder, sentence: Sentence, said: str, swept: Sequence[str]) -> None:
         self.folder = folder
         self._sentence = sentence
         self._said = said
-        self._swept = swept
+        self._title = f"Sweep over {', '.join(swept)}" if swept else "Sweep"
+        self._parent: str | None = None
 
-    def start(self, number: int) -> None:
-        """Jobs are about to run."""
+    @property
+    def _tracks(self) -> bool:
+        return self._sentence.tracker.kind == "mlflow" and not self._sentence.training.trial
+
+    @contextmanager
+    def tracking(self, jobs: int) -> Iterator[None]:
+        """While `jobs` run they name the sweep's own MLflow run as their parent."""
+        if not self._tracks:
+            yield
+            return
+        from stbench.records.mlflow_runs import ATTEMPT
+        from stbench.records.tracked_parent import open_parent
+
+        tracker, status = self._sentence.tracker, self.folder.read("status.json")
+        tags = {ATTEMPT: status["attempt"], "stbench.job": "sweep", "stbench.command": self._said}
+        with console.progress("tracking"):
+            self._parent = open_parent(
+                tracker.uri, tracker.experiment, self.folder.name, tags, {"jobs": jobs}, status.get("mlflow_run")
+            )
+        self.folder.set_state("running", mlflow_run=self._parent)
+        os.environ[PARENT_VARIABLE] = self._parent or ""
+        try:
+            yield
+        finally:
+            del os.environ[PARENT_VARIABLE]
+
+    def left_behind(self, run: RunFolder, reason: str) -> None:
+        """The process of `run` has died: its folder and its tracking tell so."""
+        if run.close_abandoned(reason) and self._tracks:
+            from stbench.records.tracked_parent import end_orphans
+
+            tracker, status = self._sentence.tracker, run.read("status.json")
+            end_orphans(tracker.uri, tracker.experiment, [status["attempt"]], "FAILED")
 
     def end(self, rows: Sequence[SweepRow]) -> None:
         """Ranks what has finished, writes the page, tells of all of it."""
@@ -57,13 +92,29 @@ class SweepRecord:
         from stbench.records.sweep_report import write_sweep
 
         with console.progress("ranking"):
-            title = f"Sweep over {', '.join(self._swept)}" if self._swept else "Sweep"
-            found = sweep_result(rows, statistics_of(self._sentence), command=self._said, title=title)
+            found = sweep_result(rows, statistics_of(self._sentence), command=self._said, title=self._title)
             self.folder.write(FILE, found.as_dict())
             write_sweep(found, self.folder.report)
+            self._end_tracking(found)
         console.show_tables(words.tables(found))
         places = {"page": str(self.folder.report), "json": str(self.folder.path / FILE)}
         console.show_best(words.remarks(found), places, words.last_lines(found))
+
+    def _end_tracking(self, found: SweepResult) -> None:
+        if self._parent is None:
+            return
+        from stbench.records.tracked_parent import adopt, close_parent
+
+        uri = self._sentence.tracker.uri
+        before = [row.path for row in found.rows if row.reused and row.path]
+        kept = [RunFolder(path.name).read("status.json").get("mlflow_run") for path in before]
+        adopt(uri, self._parent, filter(None, kept))
+        stopped = any(row.state == "interrupted" for row in found.rows)
+        metrics: dict[str, float] = {f"jobs.{state}": number for state, number in found.counts.items()}
+        if found.best is not None:
+            metrics["best"] = found.best.best.spread.value
+        places = [self.folder.report, self.folder.path / FILE]
+        close_parent(uri, self._parent, "KILLED" if stopped else "FINISHED", metrics, places)
 
 
 @contextmanager
@@ -77,7 +128,8 @@ def recorded(jobs: Sequence[Planned], overrides: Sequence[Any]) -> Iterator[Swee
     swept = [one.get_key_element().lstrip("+~") for one in overrides if one.is_sweep_override()]
     sentence = next(job.sentence for job in jobs if job.sentence)
     with folder.held():
-        folder.set_state("running")
+        before = folder.read("status.json") or {}
+        folder.set_state("running", attempt=before.get("attempt") or uuid4().hex, pid=os.getpid())
         folder.write("command.txt", said + "\n")
         folder.write("config.yaml", json.dumps({"job": {"kind": "sweep"}, "training": {"trial": False}}))
         try:
@@ -86,9 +138,3 @@ def recorded(jobs: Sequence[Planned], overrides: Sequence[Any]) -> Iterator[Swee
             folder.set_state("failed")
             raise
         folder.set_state("finished")
-
-
-def left_running(folder: RunFolder, reason: str) -> None:
-    """The process of a run has died: its folder tells so."""
-    if folder.state() == "running":
-        folder.set_state("failed", reason=reason)

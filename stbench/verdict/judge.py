@@ -194,6 +194,8 @@ def _settle(n: int, changed: int, needed: int | None, effect: float, detectable:
 def none_for_nan(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: none_for_nan(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [none_for_nan(one) for one in value]
     return None if isinstance(value, float) and math.isnan(value) else value
 
 
