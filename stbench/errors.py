@@ -63,7 +63,8 @@ def in_words(error: BaseException) -> str:
     """An error of a library in one line, with what mends it where that is known."""
     first = (str(error).strip().splitlines() or [""])[0]
     said = f"{type(error).__name__}: {first}"
-    memory = isinstance(error, MemoryError) or "out of memory" in str(error) or "not enough memory" in str(error)
+    signs = ("out of memory", "not enough memory", "allocate memory")
+    memory = isinstance(error, MemoryError) or any(sign in str(error) for sign in signs)
     return f"{said}; {_MEMORY}" if memory else said
 
 

@@ -50,7 +50,7 @@ class Stages:
         with self._timed("libraries"), console.progress("loading libraries"):
             from stbench.libraries import load_libraries
 
-            load_libraries(self._plan.device)
+            load_libraries(self._plan.device, self._plan.threads)
 
             from stbench.evaluation.mixture import judges_of
             from stbench.evaluation.nano import check

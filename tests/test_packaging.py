@@ -15,4 +15,5 @@ def folders(root: Path, name: str, pattern: str) -> set[str]:
 
 def test_every_folder_is_named() -> None:
     named = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]["packages"]
-    assert set(named) == folders(ROOT / "stbench", "stbench", "*.py") | folders(ROOT / "conf", "stbench.conf", "*.yaml")
+    python = [folders(ROOT / name, name, "*.py") for name in ("stbench", "hydra_plugins")]
+    assert set(named) == set().union(*python) | folders(ROOT / "conf", "stbench.conf", "*.yaml")

@@ -414,6 +414,8 @@ class Precision(Group):
 class Hardware(Group):
     summary: str = ""
     device: Literal["auto", "cpu", "cuda", "mps"]
+    threads: int | None = Field(default=None, ge=1)
+    """Of the processor; null: one a core, in a sweep one a core of the job's share."""
 
 
 class Training(Group):

@@ -69,7 +69,7 @@ def _load(plan: EvaluationPlan, book: Logbook) -> None:
     with book.timed("libraries"), console.progress("loading libraries"):
         from stbench.libraries import load_libraries
 
-        load_libraries(plan.device)
+        load_libraries(plan.device, book.sentence.hardware.threads)
     book.start_tracking()
 
 

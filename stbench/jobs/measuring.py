@@ -44,7 +44,7 @@ class Measuring:
     def libraries(self) -> None:
         from stbench.libraries import load_libraries
 
-        self._timed("libraries", lambda: load_libraries(self.plan.device), "imports")
+        self._timed("libraries", lambda: load_libraries(self.plan.device, self.plan.threads), "imports")
 
         from stbench.training.arguments import check_extra
         from stbench.training.mixture import checked_losses

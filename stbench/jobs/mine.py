@@ -65,7 +65,7 @@ def run(sentence: Sentence, chosen: Mapping[str, str], command: str, folder: Run
             with book.timed("libraries"), console.progress("loading libraries"):
                 from stbench.libraries import load_libraries
 
-                load_libraries(plan.device)
+                load_libraries(plan.device, sentence.hardware.threads)
             with book.timed("mining"), console.progress("mining") as advance:
                 mined = mine_rows(plan, store, advance)
             result = _write(mined, plan, folder)

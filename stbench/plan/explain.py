@@ -45,7 +45,9 @@ def explain(
         yield from _of(part, explain_evaluator(one.chosen, part.evaluator, part.data, one.decides))
     yield from _training(sentence, training, defaults)
     mode, why, device = precision
-    yield Decision("device", blueprint.device, device)
+    threads = sentence.hardware.threads
+    limited = f", {threads} thread{'s' * (threads != 1)}" if threads else ""
+    yield Decision("device", f"{blueprint.device}{limited}", device)
     yield Decision("precision", mode, why)
     for part in parts:
         yield from _of(part, notes(blueprint, part.data, part.loss, training))

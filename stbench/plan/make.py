@@ -64,7 +64,7 @@ def make_plan(sentence: Sentence, chosen: Mapping[str, str], run: str, store: St
     )
     return Plan(
         run, blueprint, deciding.data, deciding.loss, deciding.evaluator, training, precision, sentence.seed, memory, disk,
-        tuple(decisions), deciding.name, tuple(parts) if len(parts) > 1 else (),
+        tuple(decisions), deciding.name, tuple(parts) if len(parts) > 1 else (), sentence.hardware.threads,
     )  # fmt: skip
 
 

@@ -237,6 +237,8 @@ class Plan:
     """Name of the part of a mixture that decides; its data, loss and evaluator are those above."""
     parts: tuple[PartPlan, ...] = ()
     """All data sets of a mixture, in their order; empty for a single one."""
+    threads: int | None = None
+    """Of the processor; None: as many as there are."""
 
     @property
     def alone(self) -> tuple[Plan, ...]:

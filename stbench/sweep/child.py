@@ -17,6 +17,7 @@ from typing import Any
 
 from stbench import watched
 from stbench.errors import Pruned
+from stbench.libraries import use_threads
 from stbench.sweep.messages import Message, Reply, Score, Stage
 from stbench.sweep.slots import Slot
 from stbench.task import Ending, Task
@@ -97,11 +98,7 @@ def _settle(order: Order) -> None:
     if hasattr(os, "sched_setaffinity"):
         with suppress(OSError):
             os.sched_setaffinity(0, order.slot.cores)
-    import torch
-    from threadpoolctl import threadpool_limits
-
-    threadpool_limits(len(order.slot.cores))
-    torch.set_num_threads(len(order.slot.cores))
+    use_threads(len(order.slot.cores))
 
 
 class Told:
@@ -111,16 +108,18 @@ class Told:
         self._pipe = pipe
         self._searched = searched
         self._last = ("", 0.0)
+        self._total: int | None = None
 
     def stage(self, what: str, done: int, total: int | None, text: str) -> None:
         now = time.monotonic()
+        self._total = total
         if self._last[0] != what or now - self._last[1] >= PAUSE_SECONDS or done == total:
             self._last = (what, now)
             self._send(Stage(what, done, total, text))
 
     def score(self, step: int, value: float) -> None:
         """Raises `Pruned` where the search has no hope for the job."""
-        self._send(Score(step, value))
+        self._send(Score(step, value, self._total))
         if not self._searched:
             return
         reply = self._pipe.recv()

@@ -6,12 +6,13 @@ import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing import connection
 from typing import Any
 
+from stbench.errors import Interrupted
 from stbench.records.folder import RunFolder
 from stbench.sweep.child import Order, run
 from stbench.sweep.messages import Message, Reply, Stage
@@ -57,15 +58,21 @@ class Job:
 class Pool:
     """Starts jobs while slots are free, and tells what they say.
 
-    `environment`: variables that each job gets. `searched`: whether jobs wait at each score for `reply`.
+    `environment`: variables that each job gets. `searched`: whether jobs wait at each score for `reply`. `work`: what a
+    process does with its order.
     """
 
     def __init__(
-        self, places: Sequence[Slot], environment: Mapping[str, str] | None = None, searched: bool = False
+        self,
+        places: Sequence[Slot],
+        environment: Mapping[str, str] | None = None,
+        searched: bool = False,
+        work: Callable[[Order, connection.Connection], None] = run,
     ) -> None:
         self._free = list(places)
         self._environment = dict(environment or {})
         self._searched = searched
+        self._work = work
         self._context = _context()
         self._stopping = False
         self.running: dict[int, Job] = {}
@@ -79,7 +86,7 @@ class Pool:
         slot = self._free.pop(0)
         ours, theirs = self._context.Pipe()
         order = Order(ready.config, slot, ready.folder.printed, self._environment, self._searched)
-        process = self._context.Process(target=run, args=(order, theirs), name=f"stbench-job-{number}")
+        process = self._context.Process(target=self._work, args=(order, theirs), name=f"stbench-job-{number}")
         process.start()
         theirs.close()
         self.running[number] = Job(number, label, ready.folder, slot, process, ours)
@@ -114,8 +121,13 @@ class Pool:
         job.seconds = time.monotonic() - job.started
         del self.running[job.number]
         self._free.append(job.slot)
-        job.ending = job.ending or Ending(1, died_of(job.process.exitcode))
+        job.ending = job.ending or self._silent_end(job.process.exitcode)
         return job.ending
+
+    def _silent_end(self, exit_code: int | None) -> Ending:
+        if self._stopping and exit_code == -signal.SIGTERM:
+            return Ending(Interrupted.exit_code, "stopped before it had begun")
+        return Ending(1, died_of(exit_code))
 
     def reply(self, job: Job, stop: str = "") -> None:
         """Lets a job that waits at a score go on, or says why it is to end there."""
@@ -130,10 +142,6 @@ class Pool:
             with suppress(OSError):
                 os.kill(job.process.pid, number)
             self.reply(job)
-
-    @property
-    def stopping(self) -> bool:
-        return self._stopping
 
 
 def _messages(job: Job) -> Iterator[Message]:
