@@ -15,7 +15,7 @@ setup: $(READY) ## virtual environment with the tested versions
 $(READY): pyproject.toml constraints.txt
 	test -x $(PYTHON) || python3 -m venv $(VENV)
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
-	$(PYTHON) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[offline,distill,qlora,dev]'
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[offline,distill,qlora,search,dev]'
 	touch $(READY)
 
 run: $(READY) ## the default experiment, or any sentence: make run ARGS="loss=triplet negatives=mined"
@@ -45,6 +45,15 @@ ui: $(READY) ## what MLflow has tracked, in the browser
 
 test: $(READY) ## all tests
 	$(PYTHON) -m pytest -n logical --maxprocesses 4 --dist loadfile
+
+servers: $(READY) ## tests of tracking with MLflow servers, and with PostgreSQL where it is installed
+	$(PYTHON) -m pytest -m servers
+
+bench-sweep: $(READY) ## a sweep against the scripts it replaces; writes docs/bench-sweep.md (a quarter of an hour)
+	$(PYTHON) benchmarks/sweep.py --output docs/bench-sweep.md
+
+advice: $(READY) ## what weak runs are told, and what comes of it; writes docs/advice.md (a quarter of an hour)
+	$(PYTHON) benchmarks/advice.py --output docs/advice.md
 
 check: $(READY) ## lint, format and types
 	$(VENV)/bin/ruff check .

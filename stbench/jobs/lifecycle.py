@@ -27,6 +27,7 @@ def is_done(folder: RunFolder, sentence: Sentence) -> bool:
 
 def finished(folder: RunFolder, sentence: Sentence) -> int:
     """Shows the last line of a run that is already there. Returns its exit code."""
+    folder.tidy()
     kept = folder.read("verdict.json")
     lines = [kept[name] for name in ("score_line", "line") if name in kept]
     console.show_finished(folder.name, lines, kept["outcome"], str(folder.report), changed_inputs(folder))

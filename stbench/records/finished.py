@@ -154,6 +154,7 @@ def _read(path: Path) -> FinishedRun:
         raise _NotARun(LeftOut(path, "it is a trial on a slice, whose score says nothing", mend))
     if status["state"] != "finished":
         state = UNFINISHED.get(status["state"], f"it is {status['state']}")
+        state += f": {status['reason']}" if status.get("reason") else ""
         raise _NotARun(LeftOut(path, state, _again(path)))
     if (seeds := _json(path, "seeds.json")) is not None:
         names = ",".join(one["run"] for one in seeds)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -99,13 +99,35 @@ class RunFolder:
         return found["state"] if found else None
 
     def set_state(self, state: State, **more: Any) -> None:
-        self.write("status.json", {**(self.read("status.json") or {}), "state": state, **more})
+        """Changes the state and what is in `more`; the reason of a state goes with it."""
+        kept = {name: value for name, value in (self.read("status.json") or {}).items() if name != "reason"}
+        self.write("status.json", {**kept, "state": state, **more})
 
-    def start_over(self) -> None:
-        """Removes everything but the lock."""
+    def start_over(self, **known: Any) -> None:
+        """Removes everything but the lock, and `known`, which the state is from now on."""
+        # First: what is killed half-way must not pass for a finished run, or for one to go on with.
+        self.write("status.json", {"state": "running", **known})
         for item in self.path.iterdir():
-            if item.name != ".lock":
+            if item.name not in (".lock", "status.json"):
                 shutil.rmtree(item) if item.is_dir() else item.unlink()
+
+    def close_abandoned(self, reason: str) -> bool:
+        """Says that the run failed, if the process that ran it has died. Returns whether that was so."""
+        if self.state() != "running":
+            return False
+        with suppress(Refused), self.held():
+            # It may have come to its end just now.
+            if self.state() == "running":
+                self.set_state("failed", reason=reason)
+                return True
+        return False
+
+    def tidy(self) -> None:
+        """Removes the checkpoints of a finished run, which a process that was killed at its very end has left."""
+        if self.checkpoints.exists():
+            with suppress(Refused), self.held():
+                if self.state() == "finished":
+                    shutil.rmtree(self.checkpoints, ignore_errors=True)
 
     def there(self, names: Iterable[str]) -> list[str]:
         """Those of `names` that the run has left."""

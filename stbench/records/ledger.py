@@ -17,6 +17,7 @@ _ESCAPED = re.compile(r"\\([|\\])")
 def append(path: Path, row: Mapping[str, str]) -> None:
     """Add one run; safe with many processes at once. Columns that `row` lacks stay empty.
 
+    A run that stands there with the same time already is not added: a process that was killed may have come so far.
     Raises ValueError if `row` has a column that the ledger does not know.
     """
     from filelock import FileLock
@@ -26,19 +27,26 @@ def append(path: Path, row: Mapping[str, str]) -> None:
     line = _line(_cell(row.get(column, "")) for column in COLUMNS)
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_name(f".{path.name}.lock")), path.open("a+b") as file:
-        # One write: a process killed in the middle leaves at worst one unfinished line.
-        file.write((_opening(file) + line).encode("utf-8", "replace"))
+        if not _stands(path, row):
+            # One write: a process killed in the middle leaves at worst one unfinished line.
+            file.write((_opening(file) + line).encode("utf-8", "replace"))
 
 
 def rows(path: Path) -> list[dict[str, str]]:
     """Every run in the ledger, oldest first, with the texts `append` was given; none if there is no file."""
     if not path.exists():
         return []
-    lines = path.read_text(encoding="utf-8").split("\n")
+    # A line that was cut may end within a character.
+    lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
     table = [_CELL.findall(line[1:]) for line in lines if line.startswith("|")]
     # The first two are the names and the rule; an unfinished line has too few cells.
     whole = (cells for cells in table[2:] if len(cells) == len(COLUMNS))
     return [dict(zip(COLUMNS, map(_text, cells), strict=True)) for cells in whole]
+
+
+def _stands(path: Path, row: Mapping[str, str]) -> bool:
+    asked = {name: row[name] for name in ("when", "run") if name in row}
+    return len(asked) == 2 and any(asked.items() <= one.items() for one in rows(path))
 
 
 def _opening(file: IO[bytes]) -> str:

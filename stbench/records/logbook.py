@@ -10,7 +10,6 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -21,11 +20,13 @@ from stbench.config.fingerprint import meaning
 from stbench.config.secrets import redacted
 from stbench.config.sentence import Sentence
 from stbench.data.sources import Source
-from stbench.errors import Interrupted
+from stbench.errors import Interrupted, in_words
 from stbench.records import ledger
+from stbench.records.attempt import begin, ended_at
 from stbench.records.folder import LOGS, RunFolder
 from stbench.records.logs import to_file
-from stbench.records.tracker import MlflowTracker, NoTracker, Status, Tracker
+from stbench.records.mlflow_runs import ATTEMPT, PARENT, Status
+from stbench.records.tracker import PARENT_VARIABLE, MlflowTracker, NoTracker, Tracker
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -52,32 +53,20 @@ def opened(
     """
     digests = [source.digest() for source in sources]
     data = digests[0] if len(digests) == 1 else key_of(*digests)
-    fresh = sentence.force or _is_new(folder, data)
-    if fresh:
-        folder.start_over()
-    folder.set_state("running", pid=os.getpid(), resumed=not fresh, data=data)
+    fresh = begin(folder, data, sentence.force)
     with to_file(folder.log):
         book = Logbook(folder, sentence, command, store)
         book.write_opening(plan, [*(file for source in sources for file in source.inputs), *weights])
         log.info("%s: %s", "started" if fresh else "resumed", command)
         try:
             yield book
-        except (KeyboardInterrupt, Interrupted):
+        except (KeyboardInterrupt, Interrupted) as stop:
             log.warning("interrupted")
-            book.close("interrupted", "KILLED")
+            book.close("interrupted", "KILLED", str(stop))
             raise
-        except BaseException:
-            book.close("failed", "FAILED")
+        except BaseException as error:
+            book.close("failed", "FAILED", in_words(error))
             raise
-
-
-def _is_new(folder: RunFolder, data: str) -> bool:
-    """Whether there is nothing to go on from, or only checkpoints of other data."""
-    status = folder.read("status.json")
-    if status is not None and status.get("data") != data:
-        console.note("the data has changed since this run was stopped; it starts over")
-        return True
-    return status is None
 
 
 class Logbook:
@@ -112,13 +101,18 @@ class Logbook:
         if choice.kind == "none" or self.trial:
             return
         self.tracker = MlflowTracker(choice.uri, choice.experiment)
-        before = (self.folder.read("status.json") or {}).get("mlflow_run")
+        status = self.folder.read("status.json")
         tags = {
             "stbench.job": self.sentence.job.kind,
             "stbench.command": self.command,
             "stbench.folder": str(self.folder.path),
+            ATTEMPT: status["attempt"],
         }
-        self.tracker.start(self.folder.name, _flat(meaning(self.sentence)), tags, resume=before)
+        if parent := os.environ.get(PARENT_VARIABLE):
+            tags[PARENT] = parent
+        parameters = _flat(meaning(self.sentence))
+        before, replaced = status.get("mlflow_run"), status.get("replaced", ())
+        self.tracker.start(self.folder.name, parameters, tags, resume=before, replaced=replaced)
 
     def name_rows(self, source: str, split: str, rows: Dataset, context: str = "", part: str = "") -> None:
         """Names the rows of a split to the tracker; `part` is that of a mixture."""
@@ -141,10 +135,10 @@ class Logbook:
         if trouble:
             console.note(trouble)
 
-    def close(self, state: Literal["failed", "interrupted"], status: Status) -> None:
-        """The job did not come to its end."""
+    def close(self, state: Literal["failed", "interrupted"], status: Status, reason: str) -> None:
+        """The job did not come to its end; `reason` in one line."""
         self.remember_tracking()
-        self.folder.set_state(state)
+        self.folder.set_state(state, **({"reason": reason} if reason else {}))
         self.tracker.finish(status)
 
     @contextmanager
@@ -179,10 +173,10 @@ class Logbook:
         return places
 
     def add_to_ledger(self, cells: Mapping[str, str]) -> None:
-        """One line with `cells`; a trial has none."""
+        """One line with `cells`, however often an attempt comes to its end; a trial has none."""
         if not self.trial:
-            now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S")
-            ledger.append(LEDGER, {"when": now, "run": self.folder.name, "command": self.command, **cells})
+            when = ended_at(self.folder)
+            ledger.append(LEDGER, {"when": when, "run": self.folder.name, "command": self.command, **cells})
 
 
 def peak_bytes() -> int:

@@ -99,7 +99,7 @@ class Recording:
     def step(self, entry: Mapping[str, Any], step: int) -> None:
         """One logged entry of the training."""
         self._book.remember_tracking()
-        self._tracker.log({key: value for key, value in entry.items() if key != "step"}, step)
+        self._log(entry, step)
 
     def finish(
         self,
@@ -128,9 +128,10 @@ class Recording:
             self._folder.report,
         )
         self._track_end(verdict, line, final, trained, aside)
-        shutil.rmtree(self._folder.checkpoints, ignore_errors=True)
         self._book.add_to_ledger(ledger_cells(verdict))
         self._book.finished()
+        # Last: until the run is finished, they are what another process goes on from.
+        shutil.rmtree(self._folder.checkpoints, ignore_errors=True)
         return Summary(
             line=line, outcome=verdict.outcome, facts=[*self._ran(trained, splits), *(cost_facts(costs) if costs else []), *spent],
             metrics={
@@ -206,6 +207,9 @@ class Recording:
         plain = {"verdict.score": verdict.score, "verdict.baseline": verdict.baseline, "verdict.delta": verdict.delta}
         interval = {"verdict.ci95_low": verdict.low, "verdict.ci95_high": verdict.high, "verdict.p": verdict.p}
         pace = {"training.rows_per_second": trained.rows_per_second} if trained.rows_per_second else {}
+        # A process that was killed may have had no time to hand on what its last checkpoint holds; what stands, stands once.
+        for entry in trained.history:
+            self._log(entry, entry["step"])
         self._tracker.log({**plain, **interval, **final.metrics, **aside.metrics(), **pace}, 0)
         self._folder.write("verdict.txt", line + "\n")
         for name in (
@@ -221,6 +225,9 @@ class Recording:
             self._tracker.artifacts(self._folder.path / name)
         self._tracker.artifacts(self._folder.model, "model")
         self._book.end_tracking()
+
+    def _log(self, entry: Mapping[str, Any], step: int) -> None:
+        self._tracker.log({key: value for key, value in entry.items() if key != "step"}, step)
 
     def _ran(self, trained: Trained, splits: Splits) -> list[tuple[str, str]]:
         plan, training = self._plan, self._plan.training

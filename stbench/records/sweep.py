@@ -92,6 +92,11 @@ class Board:
         return self.standings[0]
 
     @property
+    def leveled(self) -> tuple[Effect, ...]:
+        """Effects that can be told in a table; the others only in a drawing."""
+        return tuple(effect for effect in self.effects if not effect.scattered)
+
+    @property
     def lead(self) -> Pair | None:
         """The best run against the second; None where it is alone."""
         return self.group.ranking.between(0, 1) if len(self.group.runs) > 1 else None
@@ -114,6 +119,8 @@ class SweepResult:
     comparison: Comparison
     command: str = ""
     title: str = "Sweep"
+    notes: tuple[str, ...] = ()
+    """What has to be known before the tables are read."""
 
     @property
     def factors(self) -> list[str]:

@@ -59,7 +59,8 @@ def _by_number(figure: Figure, axes: Axes, effect: Effect) -> None:
     places = [float(level.name) for level in levels]
     for place, level in zip(places, levels, strict=True):
         axes.plot([place] * len(level.scores), level.scores, "o", color=MAIN, markersize=5, alpha=0.55)
-    axes.plot(places, [level.mean for level in levels], color=INK, linewidth=1.6)
+    if not effect.scattered:
+        axes.plot(places, [level.mean for level in levels], color=INK, linewidth=1.6)
     _ring(axes, places, [level.best for level in levels], effect)
     axes.set_xlabel(effect.factor, parse_math=False)
     log = min(places) > 0 and max(places) > DECADE * min(places)

@@ -13,6 +13,8 @@ from stbench.verdict.statistics import ROUNDING
 
 NOMINAL = ("seed",)
 """Options whose numbers are names: nothing lies between two seeds."""
+FEW = 6
+"""Levels that say something with one run each."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,11 @@ class Effect:
     @property
     def counted(self) -> int:
         return sum(level.counted for level in self.levels)
+
+    @property
+    def scattered(self) -> bool:
+        """Whether every run has a value of its own among others that vary, as in a search: no level has a mean."""
+        return not self.balanced and self.runs == len(self.present) > FEW
 
     @property
     def spread(self) -> float:

@@ -52,7 +52,7 @@ def render_sweep(result: SweepResult, place: Path) -> str:
         names=sweep_text.short_names(result.factors),
         sections=[_section(result, board, place) for board in result.boards],
         unranked=[(row, sweep_text.values(result, row)) for row in result.unranked],
-        effects=[sweep_text.effect_table(result, board) for board in result.boards if board.effects],
+        effects=[sweep_text.effect_table(result, board) for board in result.boards if board.leveled],
         charts=charts(result),
         remarks=sweep_text.remarks(result),
         line=sweep_text.sweep_line(result),

@@ -24,7 +24,7 @@ def tables(result: SweepResult) -> list[TextTable]:
     """Every job once: boards, then what has no rank; and the effects of what was swept."""
     boards = [board_table(result, board) for board in result.boards]
     lost = unranked_table(result)
-    return [*boards, *([lost] if lost else []), *(effect_table(result, board) for board in result.boards if board.effects)]  # fmt: skip
+    return [*boards, *([lost] if lost else []), *(effect_table(result, board) for board in result.boards if board.leveled)]  # fmt: skip
 
 
 def board_table(result: SweepResult, board: Board) -> TextTable:
@@ -65,7 +65,7 @@ def effect_table(result: SweepResult, board: Board) -> TextTable:
     """A line for each level; what belongs to the whole option stands in its first."""
     columns = ["option", "level", "runs", "in the mean", "mean", "best", "spread of means", "share of variance"]
     short = dict(zip(result.factors, short_names(result.factors), strict=True))
-    rows = [row for effect in board.effects for row in _effect_rows(effect, short[effect.factor])]
+    rows = [row for effect in board.leveled for row in _effect_rows(effect, short[effect.factor])]
     several = len(result.boards) > 1
     title = f"what each option did: {board.title if several else board.group.metric}"
     return TextTable(title, columns, rows, ("option", "level"), WIDEST)
@@ -123,24 +123,25 @@ def remarks(result: SweepResult) -> list[str]:
     # It begins with how many groups there are, and ends with how pairs are corrected.
     lines = words.remarks(result.comparison)
     lines += [text for board in result.boards for text in _board_remarks(result, board)]
-    return list(dict.fromkeys([*lines, *_same_runs(result)]))
+    return list(dict.fromkeys([*result.notes, *lines, *_same_runs(result)]))
 
 
 def _board_remarks(result: SweepResult, board: Board) -> list[str]:
     head = f"{board.title}: " if len(result.boards) > 1 else ""
-    found = [chosen(board), weightiest(board), *(_mixed(effect) for effect in board.effects)]
+    found = [chosen(board, searched=bool(result.notes)), weightiest(board), *(_mixed(effect) for effect in board.leveled)]
     return [f"{head}{text}" for text in found if text]
 
 
-def chosen(board: Board) -> str:
-    """Why the verdicts of many runs are corrected, and how."""
+def chosen(board: Board, searched: bool = False) -> str:
+    """Why the verdicts of many runs are corrected, and how; a search chooses otherwise, but the table ranks as it does."""
     told = [one for one in board.standings if one.corrected is not None]
     number = len({one.run.path for one in told})
     if number < 2:
         return ""
     fallen = [one for one in told if not one.holds]
+    what = "stands first by" if searched else "is picked by"
     text = (
-        f"The best of {number} runs is picked by its test score, which makes it look better than it is; so the p of each "
+        f"The best of {number} runs {what} its test score, which makes it look better than it is; so the p of each "
         f"verdict is corrected for all {number} by Holm's method."
     )
     marks = " and ".join(sorted({outcome(one) for one in fallen}))
@@ -149,11 +150,11 @@ def chosen(board: Board) -> str:
 
 def weightiest(board: Board) -> str:
     """Which option matters most, where there are several."""
-    if len(board.effects) < 2:
+    if len(board.leveled) < 2:
         return ""
-    first, *others = board.effects
-    shares = [effect for effect in board.effects if effect.share is not None]
-    if len(shares) < len(board.effects):
+    first, *others = board.leveled
+    shares = [effect for effect in board.leveled if effect.share is not None]
+    if len(shares) < len(board.leveled):
         return f"{first.factor} moves the score most: the means of its levels lie {first.spread:.4f} apart. {UNTESTED}"
     more = "".join(f", {effect.factor} {share(effect)}" for effect in others)
     return f"{first.factor} explains most: {share(first)} of the variance of the scores{more}{_rest(board)}. {UNTESTED}"
@@ -161,9 +162,9 @@ def weightiest(board: Board) -> str:
 
 def _rest(board: Board) -> str:
     """What the options explain only together, where all shares are of the same runs."""
-    if any(effect.counted < effect.runs for effect in board.effects):
+    if any(effect.counted < effect.runs for effect in board.leveled):
         return ", each of its own runs"
-    rest = 1 - math.fsum(effect.share or 0.0 for effect in board.effects)
+    rest = 1 - math.fsum(effect.share or 0.0 for effect in board.leveled)
     return f"; {100 * max(0.0, rest):.0f} % lies in how they go together, or is chance"
 
 

@@ -7,7 +7,10 @@ import logging
 import os
 from importlib import import_module
 
+from stbench.records.mlflow_store import set_environment
+
 os.environ["TQDM_DISABLE"] = "1"
+set_environment()
 # Without any handler, warnings that libraries log while they are imported would stand on the console.
 logging.getLogger().addHandler(logging.NullHandler())
 

@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -19,12 +20,24 @@ from stbench.records.tracker import PARENT_VARIABLE
 from stbench.run import command
 
 if TYPE_CHECKING:
+    from stbench.records.comparison_text import TextTable
     from stbench.records.sweep import SweepResult, SweepRow
     from stbench.sweep.jobs import Planned
 
 SILENT = ("plan", "force", "cache", "tracker", "hydra", "verdict.fail_on")
 """Options that make no other sweep."""
 FILE = "sweep.json"
+LONGEST_NAME = 150
+
+
+@dataclass(frozen=True)
+class More:
+    """What a search has to tell beside the tables of every sweep."""
+
+    notes: tuple[str, ...]
+    tables: tuple[TextTable, ...]
+    lines: tuple[str, ...]
+    """The last ones, in place of the sweep's own."""
 
 
 def folder_of(overrides: Sequence[Any]) -> RunFolder:
@@ -32,22 +45,30 @@ def folder_of(overrides: Sequence[Any]) -> RunFolder:
     swept, fixed = [], []
     for one in overrides:
         key = one.get_key_element().lstrip("+~")
-        if key.split(".")[0].split("/")[0] in SILENT or key in SILENT:
-            continue
-        swept.append(key) if one.is_sweep_override() else fixed.append(str(one.input_line))
-    digest = hashlib.sha256(json.dumps([sorted(swept), sorted(fixed)]).encode()).hexdigest()[:8]
-    words = [re.sub(r"[^\w.-]+", "_", key) for key in swept]
-    return RunFolder("-".join(["sweep", *words, digest]))
+        if not is_silent(key):
+            swept.append(key) if one.is_sweep_override() else fixed.append(str(one.input_line))
+    return named("sweep", swept, [sorted(swept), sorted(fixed)])
+
+
+def is_silent(key: str) -> bool:
+    return key in SILENT or key.split(".")[0].split("/")[0] in SILENT
+
+
+def named(kind: str, words: Sequence[str], asked: Any) -> RunFolder:
+    """A folder that tells its `words`, and the digest of all that was asked."""
+    digest = hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:8]
+    plain = "-".join([kind, *(re.sub(r"[^\w.-]+", "_", word) for word in words)])
+    return RunFolder(f"{plain[:LONGEST_NAME]}-{digest}")
 
 
 class SweepRecord:
     """Keeps a sweep: its parent in the tracking while jobs run, and what they came to."""
 
-    def __init__(self, folder: RunFolder, sentence: Sentence, said: str, swept: Sequence[str]) -> None:
+    def __init__(self, folder: RunFolder, sentence: Sentence, said: str, title: str) -> None:
         self.folder = folder
         self._sentence = sentence
         self._said = said
-        self._title = f"Sweep over {', '.join(swept)}" if swept else "Sweep"
+        self._title = title
         self._parent: str | None = None
 
     @property
@@ -81,10 +102,10 @@ class SweepRecord:
         if run.close_abandoned(reason) and self._tracks:
             from stbench.records.tracked_parent import end_orphans
 
-            tracker, status = self._sentence.tracker, run.read("status.json")
-            end_orphans(tracker.uri, tracker.experiment, [status["attempt"]], "FAILED")
+            tracker, attempt = self._sentence.tracker, run.read("status.json").get("attempt")
+            end_orphans(tracker.uri, tracker.experiment, [attempt] if attempt else [], "FAILED")
 
-    def end(self, rows: Sequence[SweepRow]) -> None:
+    def end(self, rows: Sequence[SweepRow], more: More | None = None) -> None:
         """Ranks what has finished, writes the page, tells of all of it."""
         from stbench.jobs.gathered import statistics_of
         from stbench.records import sweep_text as words
@@ -93,12 +114,13 @@ class SweepRecord:
 
         with console.progress("ranking"):
             found = sweep_result(rows, statistics_of(self._sentence), command=self._said, title=self._title)
+            found = replace(found, notes=more.notes) if more else found
             self.folder.write(FILE, found.as_dict())
             write_sweep(found, self.folder.report)
             self._end_tracking(found)
-        console.show_tables(words.tables(found))
+        console.show_tables([*words.tables(found), *(more.tables if more else ())])
         places = {"page": str(self.folder.report), "json": str(self.folder.path / FILE)}
-        console.show_best(words.remarks(found), places, words.last_lines(found))
+        console.show_best(words.remarks(found), places, more.lines if more else words.last_lines(found))
 
     def _end_tracking(self, found: SweepResult) -> None:
         if self._parent is None:
@@ -123,17 +145,31 @@ def recorded(jobs: Sequence[Planned], overrides: Sequence[Any]) -> Iterator[Swee
 
     Raises `Refused` where it is running already.
     """
-    folder = folder_of(overrides)
-    said = command(["-m", *(redacted(str(one.input_line)) for one in overrides)])
     swept = [one.get_key_element().lstrip("+~") for one in overrides if one.is_sweep_override()]
     sentence = next(job.sentence for job in jobs if job.sentence)
+    title = f"Sweep over {', '.join(swept)}" if swept else "Sweep"
+    with kept(folder_of(overrides), sentence, command(["-m", *lines_of(overrides)]), title) as record:
+        yield record
+
+
+def lines_of(overrides: Sequence[Any]) -> list[str]:
+    """What was said, without passwords."""
+    return [redacted(str(one.input_line)) for one in overrides]
+
+
+@contextmanager
+def kept(folder: RunFolder, sentence: Sentence, said: str, title: str) -> Iterator[SweepRecord]:
+    """Opens the records in `folder`.
+
+    Raises `Refused` where another process has.
+    """
     with folder.held():
         before = folder.read("status.json") or {}
         folder.set_state("running", attempt=before.get("attempt") or uuid4().hex, pid=os.getpid())
         folder.write("command.txt", said + "\n")
         folder.write("config.yaml", json.dumps({"job": {"kind": "sweep"}, "training": {"trial": False}}))
         try:
-            yield SweepRecord(folder, sentence, said, swept)
+            yield SweepRecord(folder, sentence, said, title)
         except BaseException:
             folder.set_state("failed")
             raise

@@ -11,7 +11,7 @@ import pytest
 
 import stbench
 from stbench.errors import Refused
-from stbench.records.folder import RunFolder
+from stbench.records.folder import RunFolder, State
 
 
 @pytest.fixture
@@ -66,10 +66,68 @@ def test_starting_over_leaves_nothing_but_the_lock(folder: RunFolder) -> None:
             place.mkdir(parents=True)
             (place / "weights").write_text("x")
         folder.set_state("failed")
-        folder.start_over()
-        assert {item.name for item in folder.path.iterdir()} <= {".lock"}
+        folder.start_over(replaced=["x"])
+        assert {item.name for item in folder.path.iterdir()} - {".lock"} == {"status.json"}
         check_held(folder)
-    assert folder.state() is None
+    assert folder.read("status.json") == {"state": "running", "replaced": ["x"]}
+
+
+def test_a_folder_whose_emptying_is_cut_short_is_no_finished_run(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(self: Path) -> None:
+        raise KeyboardInterrupt
+
+    folder.write("verdict.json", {})
+    folder.set_state("finished", data="1a")
+    monkeypatch.setattr(Path, "unlink", killed)
+    with pytest.raises(KeyboardInterrupt):
+        folder.start_over()
+    assert folder.read("status.json") == {"state": "running"}
+
+
+def test_the_reason_of_a_state_goes_with_it(folder: RunFolder) -> None:
+    folder.set_state("failed", reason="RuntimeError: boom", pid=7)
+    assert folder.read("status.json")["reason"] == "RuntimeError: boom"
+    folder.set_state("running")
+    assert folder.read("status.json") == {"state": "running", "pid": 7}
+
+
+def test_a_run_whose_process_died_is_closed_from_outside(folder: RunFolder) -> None:
+    folder.set_state("running", attempt="1a")
+    assert folder.close_abandoned("crashed (SIGSEGV)")
+    assert folder.read("status.json") == {"state": "failed", "attempt": "1a", "reason": "crashed (SIGSEGV)"}
+    assert not folder.close_abandoned("once more")
+    assert folder.read("status.json")["reason"] == "crashed (SIGSEGV)"
+
+
+def test_a_run_that_somebody_runs_is_not_closed(folder: RunFolder) -> None:
+    folder.set_state("running")
+    with folder.held():
+        assert not folder.close_abandoned("crashed")
+    assert folder.state() == "running"
+    assert folder.close_abandoned("crashed")
+
+
+@pytest.mark.parametrize("state", ["finished", "interrupted", None])
+def test_a_run_that_has_ended_by_itself_is_not_closed(folder: RunFolder, state: State | None) -> None:
+    if state:
+        folder.set_state(state)
+    assert not folder.close_abandoned("crashed")
+    assert folder.state() == state
+
+
+def test_checkpoints_are_left_alone_until_the_run_is_finished_and_nobody_holds_it(folder: RunFolder) -> None:
+    folder.checkpoints.mkdir()
+    folder.set_state("interrupted")
+    folder.tidy()
+    assert folder.checkpoints.exists()
+    folder.set_state("finished")
+    with folder.held():
+        folder.tidy()
+        assert folder.checkpoints.exists()
+    folder.tidy()
+    assert not folder.checkpoints.exists()
 
 
 HOLDS = """

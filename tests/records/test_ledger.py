@@ -59,6 +59,13 @@ def test_any_text_is_one_cell_and_reads_back(tmp_path: Path, text: str) -> None:
     assert second == line("next")
 
 
+def test_lines_without_a_time_are_all_added(tmp_path: Path) -> None:
+    path = tmp_path / "experiments.md"
+    for _ in range(2):
+        append(path, {"run": "a"})
+    assert len(rows(path)) == 2
+
+
 def test_processes_do_not_tread_on_each_other(tmp_path: Path) -> None:
     path = tmp_path / "logs" / "experiments.md"
     start = multiprocessing.get_context("spawn")
@@ -80,6 +87,36 @@ def test_an_unfinished_line_does_not_spoil_the_next(tmp_path: Path) -> None:
     append(path, line("first"))
     with path.open("a") as file:
         file.write("| 2026-01-01 | cut o")
+    append(path, line("second"))
+    assert rows(path) == [line("first"), line("second")]
+
+
+def test_a_line_that_was_cut_within_a_character_does_not_either(tmp_path: Path) -> None:
+    path = tmp_path / "experiments.md"
+    append(path, line("first"))
+    with path.open("ab") as file:
+        file.write("| 2026-01-01 | é".encode()[:-1])
+    append(path, line("second"))
+    assert rows(path) == [line("first"), line("second")]
+
+
+def test_the_very_run_stands_once_however_often_it_is_added(tmp_path: Path) -> None:
+    path = tmp_path / "experiments.md"
+    first, other = line("a") | {"when": "2026-01-01 10:00:00.123"}, line("b") | {"when": "2026-01-01 10:00:00.123"}
+    for row in (first, other, first | {"score": "0.9"}, first):
+        append(path, row)
+    assert rows(path) == [first, other]
+    again = first | {"when": "2026-01-01 10:00:00.124"}
+    append(path, again)
+    assert rows(path) == [first, other, again]
+
+
+def test_a_line_that_was_cut_is_not_the_run_itself(tmp_path: Path) -> None:
+    path = tmp_path / "experiments.md"
+    append(path, line("first"))
+    append(path, line("second"))
+    whole = path.read_text()
+    path.write_text(whole[: -len("of second |\n")])
     append(path, line("second"))
     assert rows(path) == [line("first"), line("second")]
 

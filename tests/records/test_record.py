@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+import shutil
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from records.small_record import ANCHORS, AUDIT, COSTS, HISTORY, LEAK, SIZES, TRAINED, N, scores, splits
 
-from stbench.audit.finding import Audit, Finding, example
+from stbench.audit.finding import Audit
 from stbench.cache import Store
 from stbench.config.check import from_tree
-from stbench.data.splits import Splits, content_hash
+from stbench.data.splits import content_hash
 from stbench.errors import Failed, Interrupted
-from stbench.evaluation.cost import Cost, Costs, Machine
 from stbench.evaluation.scores import Scores
-from stbench.evaluation.sizes import Size
 from stbench.records import ledger
 from stbench.records import logbook as module
 from stbench.records.folder import RunFolder, Summary
 from stbench.records.kept import kept_scores
 from stbench.records.logbook import LEDGER
 from stbench.records.record import Recording, recording
-from stbench.training.train import Trained
 from stbench.verdict.judge import judge
 from stbench.verdict.line import parse_line
 
@@ -33,8 +32,6 @@ if TYPE_CHECKING:
     from stbench.config.sentence import Sentence
     from stbench.plan.plan import Plan
 
-N = 12
-ANCHORS = [f"what is thing number {i}?" for i in range(N)]
 COMMAND = "python -m stbench dataset=files"
 
 
@@ -54,9 +51,14 @@ class Calls:
         Calls.made.append(self)
 
     def start(
-        self, name: str, parameters: Mapping[str, object], tags: Mapping[str, str], resume: str | None = None
+        self,
+        name: str,
+        parameters: Mapping[str, object],
+        tags: Mapping[str, str],
+        resume: str | None = None,
+        replaced: Sequence[str] = (),
     ) -> None:
-        self.started = {"name": name, "parameters": parameters, "tags": tags, "resume": resume}
+        self.started = {"name": name, "parameters": parameters, "tags": tags, "resume": resume, "replaced": replaced}
 
     def log(self, metrics: Mapping[str, float], step: int) -> None:
         self.logged.append((dict(metrics), step))
@@ -103,50 +105,15 @@ def setting(
     return Setting(said.sentence, plan_of(said=said), workplace)
 
 
-def splits() -> Splits:
-    from datasets import Dataset
-
-    def rows(word: str) -> Dataset:
-        return Dataset.from_dict({"anchor": ANCHORS, "positive": [f"{word} {i}" for i in range(N)]})
-
-    return Splits(rows("first"), rows("second"), rows("third"), "pair")
-
-
-def scores(value: float, first_stage: float | None = None) -> Scores:
-    values = np.linspace(0, 2 * value, N)
-    metrics = {"test_cosine_ndcg@10": value, "test_cosine_mrr@10": value / 2}
-    if first_stage is not None:
-        metrics["test_base_ndcg@10"] = first_stage
-    return Scores(
-        primary="test_cosine_ndcg@10", metrics=metrics, statistic="mean", seconds=1.0,
-        samples={"id": np.array([content_hash(text) for text in ANCHORS]), "value": values},
-        references={"wordllama, not reranked": first_stage} if first_stage is not None else {},
-        metric="ndcg@10", judged="1a2b",
-    )  # fmt: skip
-
-
-HISTORY = ({"step": 1, "loss": 2.0}, {"step": 2, "score": 0.5}, {"step": 2, "loss": 1.0})
-TRAINED = Trained(HISTORY, best_step=2, last_step=2, rows=N, seconds=1.0, seconds_to_first_step=0.5)
-
-
-SIZES = (Size(64, 6, 0.75, 0.25, 256, 1.5, 1000), Size(16, 6, 0.5, 0.25, 64, 1.5, 1000))
-_COST = Cost(1000.0, 2000.0, 0.4, 0.9, 4_000_000, 1_000_000, 1024.0, None, None, 256)
-LEAK = Finding(
-    "test_leak", 6, 12, "test queries", "stand in the training data", (example(("test", "<b>a query</b>")),), "dataset.leaks=drop",
-)  # fmt: skip
-AUDIT = Audit((LEAK,), {"repeated rows (train)": 3})
-COSTS = Costs(replace(_COST, texts_per_second=900.0), Machine("cpu", 2, 1.0), _COST)
-
-
 def done(record: Recording, folder: RunFolder, **more: Any) -> Summary:
     """What the stages of a run do to its records."""
     record.start_tracking()
     record.data(splits())
     for step in (1, 2):
         record.step({"step": step, "loss": 1.0 / step}, step)
-    record.checkpoints.mkdir()
+    record.checkpoints.mkdir(exist_ok=True)
     (record.checkpoints / "weights").write_text("x")
-    record.model_folder.mkdir()
+    record.model_folder.mkdir(exist_ok=True)
     (record.model_folder / "model.safetensors").write_text("x")
     baseline, final = scores(0.25, **more), scores(0.75, **more)
     verdict = judge(baseline, final, resamples=200)
@@ -300,7 +267,10 @@ def test_the_tracker_is_told_everything(setting: Setting, tracked: list[Calls]) 
     (calls,) = tracked
     assert calls.place == ("sqlite:///logs/mlflow.db", "stbench")
     assert (calls.started["name"], calls.started["resume"]) == ("a-run", None)
-    tags = {"stbench.job": "train", "stbench.command": COMMAND, "stbench.folder": "experiments/a-run"}
+    tags = {
+        "stbench.job": "train", "stbench.command": COMMAND, "stbench.folder": "experiments/a-run",
+        "stbench.attempt": setting.folder.read("status.json")["attempt"],
+    }  # fmt: skip
     assert calls.started["tags"] == tags
     parameters = calls.started["parameters"]
     assert (parameters["model.type"], parameters["seed"]) == ("sentence_transformer", 12)
@@ -329,20 +299,21 @@ def test_a_trial_or_no_tracker_is_not_tracked(setting: Setting, tracked: list[Ca
 
 
 @pytest.mark.parametrize(
-    ("error", "state", "status"),
+    ("error", "state", "status", "reason"),
     [
-        (Failed("the loss became nan"), "failed", "FAILED"),
-        (RuntimeError("boom"), "failed", "FAILED"),
-        (Interrupted("stopped"), "interrupted", "KILLED"),
-        (KeyboardInterrupt(), "interrupted", "KILLED"),
+        (Failed("the loss became nan"), "failed", "FAILED", "Failed: the loss became nan"),
+        (RuntimeError("boom\n  at line 7"), "failed", "FAILED", "RuntimeError: boom"),
+        (Interrupted("stopped"), "interrupted", "KILLED", "stopped"),
+        (KeyboardInterrupt(), "interrupted", "KILLED", None),
     ],
 )
-def test_a_run_that_does_not_come_to_its_end_says_so(
-    setting: Setting, tracked: list[Calls], error: BaseException, state: str, status: str
+def test_a_run_that_does_not_come_to_its_end_says_so_and_why(
+    setting: Setting, tracked: list[Calls], error: BaseException, state: str, status: str, reason: str | None
 ) -> None:
     with pytest.raises(type(error)):
         break_off(setting, error)
     assert setting.folder.state() == state
+    assert setting.folder.read("status.json").get("reason") == reason
     assert tracked[0].ended == [status]
     assert ledger.rows(LEDGER) == []
 
@@ -364,7 +335,55 @@ def test_an_interrupted_run_goes_on_in_its_folder_and_in_its_tracked_run(
         assert setting.folder.read("status.json")["resumed"]
         record.start_tracking()
     assert [calls.started["resume"] for calls in tracked] == [None, "run-7"]
+    assert len({calls.started["tags"]["stbench.attempt"] for calls in tracked}) == 1
     assert f"resumed: {COMMAND}" in setting.folder.log.read_text()
+
+
+def test_a_run_knows_its_parent(setting: Setting, tracked: list[Calls], monkeypatch: pytest.MonkeyPatch) -> None:
+    for parent in ("parent-1", ""):
+        monkeypatch.setenv("STBENCH_PARENT_RUN", parent)
+        with setting.opened() as record:
+            record.start_tracking()
+    assert [calls.started["tags"].get("mlflow.parentRunId") for calls in tracked] == ["parent-1", None]
+
+
+@pytest.mark.parametrize("late", ["ledger", "state", "checkpoints"])
+def test_an_end_that_is_cut_short_is_made_up_for_and_leaves_one_line(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch, late: str
+) -> None:
+    def killed(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    place = {"ledger": (ledger, "append"), "state": (module.Logbook, "finished"), "checkpoints": (shutil, "rmtree")}
+    with monkeypatch.context() as patch:
+        patch.setattr(*place[late], killed)
+        with pytest.raises(KeyboardInterrupt), setting.opened() as record:
+            done(record, setting.folder)
+    assert setting.folder.checkpoints.exists()
+    assert len(ledger.rows(LEDGER)) == (0 if late == "ledger" else 1)
+    when = setting.folder.read("status.json")["when"]
+    with setting.opened() as record:
+        assert record.checkpoints.exists()
+        done(record, setting.folder)
+    assert [row["when"] for row in ledger.rows(LEDGER)] == [when]
+    assert not setting.folder.checkpoints.exists()
+
+
+def test_a_finished_run_that_is_forced_has_another_line(setting: Setting, tracked: list[Calls]) -> None:
+    for _ in range(2):
+        with setting.opened(force=True) as record:
+            done(record, setting.folder)
+    assert len({row["when"] for row in ledger.rows(LEDGER)}) == len(ledger.rows(LEDGER)) == 2
+    assert len({calls.started["tags"]["stbench.attempt"] for calls in tracked}) == 2
+    assert [calls.started["replaced"] for calls in tracked] == [[], []]
+
+
+def test_what_a_killed_process_had_no_time_to_track_is_tracked_at_the_end(
+    setting: Setting, tracked: list[Calls]
+) -> None:
+    with setting.opened() as record:
+        done(record, setting.folder)
+    assert tracked[0].logged[2:-1] == [({"loss": 2.0}, 1), ({"score": 0.5}, 2), ({"loss": 1.0}, 2)]
 
 
 def test_the_tracked_run_is_known_from_the_first_step_on(setting: Setting, tracked: list[Calls]) -> None:
@@ -393,6 +412,7 @@ def test_force_or_other_data_start_over(
         assert not setting.folder.read("status.json")["resumed"]
         record.start_tracking()
     assert tracked[-1].started["resume"] is None
+    assert tracked[-1].started["replaced"] == [tracked[0].started["tags"]["stbench.attempt"]]
     assert ("the data has changed" in capfd.readouterr().out) == (why == "data")
 
 

@@ -8,16 +8,17 @@ import math
 import os
 import random
 import socket
-import subprocess
-import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from stbench.records import mlflow_store
 from stbench.records import tracker as module
+from stbench.records.mlflow_runs import ATTEMPT
 from stbench.records.tracker import MlflowTracker, NoTracker, Tracker
 
 if TYPE_CHECKING:
@@ -128,6 +129,45 @@ def test_resume_of_a_lost_run_starts_a_new_one(uri: str, client: MlflowClient, g
     assert run.info.run_name == "again"
 
 
+def test_the_run_of_an_attempt_is_gone_on_with_by_its_tag_alone(uri: str, client: MlflowClient) -> None:
+    """A process that is killed before it could note the run's id."""
+    killed = MlflowTracker(uri, "tests")
+    killed.start("a-run", {"seed": 1}, {ATTEMPT: "one"})
+    killed.log({"loss": 1.0}, 1)
+    killed.log({"loss": 0.5}, 2)
+    run_id = killed.run_id
+    wait_for(lambda: len(client.get_metric_history(run_id or "", "loss")) == 2)
+    again = MlflowTracker(uri, "tests")
+    again.start("a-run", {"seed": 1}, {ATTEMPT: "one", "stbench.command": "again"})
+    for step, value in ((2, 0.5), (3, 0.25)):
+        again.log({"loss": value}, step)
+    run = finished(again, client)
+    assert (run.info.run_id, run.data.tags["stbench.command"]) == (run_id, "again")
+    assert [(point.step, point.value) for point in client.get_metric_history(run.info.run_id, "loss")] == [
+        (1, 1.0), (2, 0.5), (3, 0.25),
+    ]  # fmt: skip
+    killed.finish("FINISHED")
+
+
+def test_what_replaced_attempts_have_left_running_is_ended(uri: str, client: MlflowClient) -> None:
+    left = [MlflowTracker(uri, "tests") for _ in range(3)]
+    for number, one in enumerate(left):
+        one.start("a-run", {}, {ATTEMPT: f"left-{number}"})
+    left[1].finish("FAILED")
+    tracker = MlflowTracker(uri, "tests")
+    tracker.start("a-run", {}, {ATTEMPT: "new"}, replaced=["left-0", "left-1", "never-tracked"])
+    assert finished(tracker, client).info.run_id not in {one.run_id for one in left}
+    found = [client.get_run(one.run_id or "").info.status for one in left]
+    assert found == ["KILLED", "FAILED", "RUNNING"]
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
 def test_a_deleted_experiment_comes_back(uri: str, client: MlflowClient) -> None:
     client.delete_experiment(client.create_experiment("deleted"))
     tracker = MlflowTracker(uri, "deleted")
@@ -145,13 +185,13 @@ def test_several_runs_at_once_stay_apart(uri: str, client: MlflowClient) -> None
 
 
 def test_nobody_waits_for_the_store(uri: str, client: MlflowClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    ready, connect = threading.Event(), module._connect
+    ready, connect = threading.Event(), module.connect
 
-    def slow(uri: str, experiment: str) -> tuple[MlflowClient, str]:
+    def slow(uri: str) -> MlflowClient:
         ready.wait(30)
-        return connect(uri, experiment)
+        return connect(uri)
 
-    monkeypatch.setattr(module, "_connect", slow)
+    monkeypatch.setattr(module, "connect", slow)
     begin = time.perf_counter()
     tracker = started(uri)
     tracker.log({"loss": 1.0}, 1)
@@ -163,14 +203,14 @@ def test_nobody_waits_for_the_store(uri: str, client: MlflowClient, monkeypatch:
 def test_values_that_gather_are_written_together(
     uri: str, client: MlflowClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ready, written, write = threading.Event(), [], module._MlflowRun.metrics
+    ready, written, write = threading.Event(), [], module.MlflowRun.metrics
 
-    def counted(self: module._MlflowRun, points: list[module._Point]) -> None:
+    def counted(self: module.MlflowRun, points: list[module.Point]) -> None:
         ready.wait(30)
         written.append(len(points))
         write(self, points)
 
-    monkeypatch.setattr(module._MlflowRun, "metrics", counted)
+    monkeypatch.setattr(module.MlflowRun, "metrics", counted)
     tracker = started(uri)
     for step in range(100):
         tracker.log({"loss": 1.0}, step)
@@ -181,16 +221,16 @@ def test_values_that_gather_are_written_together(
 
 
 def test_a_locked_database_is_tried_again(uri: str, client: MlflowClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    attempts, write = [], module._MlflowRun.metrics
+    attempts, write = [], module.MlflowRun.metrics
 
-    def contended(self: module._MlflowRun, points: list[module._Point]) -> None:
+    def contended(self: module.MlflowRun, points: list[module.Point]) -> None:
         attempts.append(len(points))
         if len(attempts) < 3:
             raise RuntimeError("(sqlite3.OperationalError) database is locked")
         write(self, points)
 
-    monkeypatch.setattr(module._MlflowRun, "metrics", contended)
-    monkeypatch.setattr(module, "RACE_PAUSES_SECONDS", (0.01, 0.01, 0.01))
+    monkeypatch.setattr(module.MlflowRun, "metrics", contended)
+    monkeypatch.setattr(mlflow_store, "RACE_PAUSES_SECONDS", (0.01, 0.01, 0.01))
     tracker = started(uri)
     tracker.log({"loss": 1.0}, 1)
     assert finished(tracker, client).data.metrics == {"loss": 1.0}
@@ -277,39 +317,8 @@ def test_what_the_user_has_set_stays(uri: str, monkeypatch: pytest.MonkeyPatch) 
 
 def test_no_tracker_tracks_nothing() -> None:
     tracker: Tracker = NoTracker()
-    tracker.start("a-run", {}, {}, resume="x")
+    tracker.start("a-run", {}, {}, resume="x", replaced=["y"])
     tracker.log({"loss": 1.0}, 1)
     tracker.dataset("d", "1", 1, "here", "train")
     tracker.artifacts(Path("nowhere"))
     assert (tracker.run_id, tracker.finish("FINISHED")) == (None, "")
-
-
-@pytest.mark.slow
-def test_processes_that_meet_in_a_new_database(tmp_path: Path) -> None:
-    code = (
-        "from stbench.records.tracker import MlflowTracker\n"
-        "import sys\n"
-        "assert 'mlflow' not in sys.modules\n"
-        "tracker = MlflowTracker('sqlite:///logs/mlflow.db', 'race')\n"
-        "tracker.start('run', {'a': 1}, {})\n"
-        "tracker.log({'loss': 1.0}, 1)\n"
-        "problem = tracker.finish('FINISHED')\n"
-        "print(tracker.run_id, problem)\n"
-    )
-    environment = {**os.environ, "PYTHONPATH": str(Path(module.__file__).parents[2])}
-    environment.pop("MLFLOW_LOGGING_LEVEL", None)
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", code],
-            cwd=tmp_path,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(3)
-    ]
-    results = [process.communicate(timeout=120) for process in processes]
-    assert [errors for _, errors in results] == ["", "", ""]  # no chatter either
-    assert len({out.strip() for out, _ in results}) == 3
-    assert all(len(out.split()) == 1 for out, _ in results)
