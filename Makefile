@@ -5,7 +5,7 @@ STBENCH := $(PYTHON) -m stbench
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run smoke rerank sweep leaderboard matrix false-wins ui test check format wheel lock clean
+.PHONY: help setup run smoke rerank sweep leaderboard matrix false-wins ui test servers bench-sweep advice check format wheel lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
