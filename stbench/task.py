@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -34,6 +35,8 @@ class Task:
 
         from stbench.run import run_job
 
+        # Wherever a launcher has brought it: the libraries' own bars would draw over ours.
+        os.environ["TQDM_DISABLE"] = "1"
         ending = run_job(config, HydraConfig.get())
         self.codes.append(ending.code)
         return ending
