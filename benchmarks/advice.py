@@ -40,8 +40,14 @@ CASES = (
     Case("learnt by heart", "dataset.limit=300 training.epochs=60 training.batch_size=32", "learnt by heart"),
     Case("negatives too easy", "loss=triplet negatives=in_batch training.epochs=6", "too easy"),
     Case("chance negatives", "training.max_steps=12", "chance negatives"),
-    Case("few test samples", "dataset.test_size=25 training.learning_rate=1e-3 training.epochs=1", "the verdict rests on"),
-    Case("cut texts", "base_model=minilm base_model.max_seq_length=12 dataset.limit=1500 dataset.test_size=200", "cut off"),
+    Case(
+        "few test samples", "dataset.test_size=25 training.learning_rate=1e-3 training.epochs=1", "the verdict rests on"
+    ),
+    Case(
+        "cut texts",
+        "base_model=minilm base_model.max_seq_length=12 dataset.limit=1500 dataset.test_size=200",
+        "cut off",
+    ),
 )
 
 

@@ -40,7 +40,9 @@ model = SentenceTransformer(
 ).float()
 
 # 2. The data
-rows = load_dataset("parquet", data_files={name: str(data / f"{name}.parquet") for name in ("train", "validation", "test")})
+rows = load_dataset(
+    "parquet", data_files={name: str(data / f"{name}.parquet") for name in ("train", "validation", "test")}
+)
 
 
 def evaluator(split):

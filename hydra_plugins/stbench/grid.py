@@ -10,7 +10,9 @@ from hydra.plugins.sweeper import Sweeper
 class GridSweeper(Sweeper):  # type: ignore[misc]
     """Hydra's interface to `stbench.sweep.grid`."""
 
-    def __init__(self) -> None:
+    def __init__(self, **others: Any) -> None:
+        """`others` are options of another sweeper."""
+        self._others = others
         self._context: Any = None
         self._task: Any = None
         self._config: Any = None
@@ -27,8 +29,14 @@ class GridSweeper(Sweeper):  # type: ignore[misc]
         from hydra.core.plugins import Plugins
 
         from hydra_plugins.stbench.local import LocalLauncher
+        from stbench.errors import Problem, Refused
         from stbench.sweep.grid import run_grid
 
+        if self._others:
+            what = "the grid has no such option"
+            raise Refused(
+                *(Problem(what, f"hydra.sweeper.{name}", "add hydra/sweeper=optuna") for name in self._others)
+            )
         parser = OverridesParser.create(config_loader=self._context.config_loader)
         launcher = Plugins.instance().instantiate_launcher(
             hydra_context=self._context, task_function=self._task, config=self._config

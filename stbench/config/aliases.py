@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from stbench.config.discovery import choices, load
 
 NAMED_BY_CLASS = ("loss", "evaluator")
+NAME = re.compile(r"[\w/.-]+")
 
 
 def by_class(group: str, value: str) -> str:
     """`value` with each class name in it replaced by the choice that stands for that class.
 
-    A value may hold several names with commas between them; names that are no class stay as they are.
+    A value may hold several names, as in A,B or choice(A,B); names that are no class stay as they are.
     """
     known = choices()[group]
-    names = value.split(",")
+    names = NAME.findall(value)
     if group not in NAMED_BY_CLASS or all(name in known for name in names):
         return value
     classes = _classes(group)
-    return ",".join(name if name in known else classes.get(name, name) for name in names)
+    return NAME.sub(lambda name: name[0] if name[0] in known else classes.get(name[0], name[0]), value)
 
 
 def _classes(group: str) -> dict[str, str]:

@@ -29,7 +29,10 @@ from stbench.config.sentence import Sentence
 from stbench.config.suggest import closest, did_you_mean
 from stbench.errors import Problem, Refused
 
-OPEN = ("loss.arguments.", "modifier.arguments.", "training.extra.", "dataset.parts.")
+OPEN = (
+    "loss.arguments.", "modifier.arguments.", "training.extra.", "dataset.parts.", "hydra.sweeper.sampler.",
+    "hydra.sweeper.pruner.",
+)  # fmt: skip
 """Options under these prefixes have no fixed names: they are the library's own, or those of parts with names of their own."""
 VERBATIM = re.compile(
     r"dataset\.(.+\.)?(connection|query|validation_query|test_query)|(.+\.)?prompts\.(query|document|text)"

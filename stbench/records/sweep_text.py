@@ -128,7 +128,11 @@ def remarks(result: SweepResult) -> list[str]:
 
 def _board_remarks(result: SweepResult, board: Board) -> list[str]:
     head = f"{board.title}: " if len(result.boards) > 1 else ""
-    found = [chosen(board, searched=bool(result.notes)), weightiest(board), *(_mixed(effect) for effect in board.leveled)]
+    found = [
+        chosen(board, searched=bool(result.notes)),
+        weightiest(board),
+        *(_mixed(effect) for effect in board.leveled),
+    ]
     return [f"{head}{text}" for text in found if text]
 
 

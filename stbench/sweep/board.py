@@ -26,6 +26,8 @@ class Board:
         self._places = places
         self._running: dict[int, Job] = {}
         self._seconds: list[float] = []
+        """Of the jobs that ran."""
+        self._done = 0
         self._failed = 0
         self._start = time.monotonic()
         self._note = ""
@@ -35,14 +37,21 @@ class Board:
 
     def heard(self, job: Job, message: Message) -> None:
         """A job that has ended is told of at once, above the table."""
-        if not isinstance(message, Ending):
-            return
+        if isinstance(message, Ending):
+            self.left(job)
+            said = message.reason or outcome_in(job.folder)
+            self.tell(message.code, f"{job.label}: {said} ({job.seconds:.0f} s)")
+
+    def left(self, job: Job) -> None:
+        """It runs no longer."""
         self._running.pop(job.number, None)
         self._seconds.append(job.seconds)
-        self._failed += message.code not in MARKS
-        done = f"{len(self._seconds)}/{self._number}"
-        said = message.reason or outcome_in(job.folder)
-        console.show_job(MARKS.get(message.code, FAILED), f"{done} {job.label}: {said} ({job.seconds:.0f} s)")
+
+    def tell(self, code: int, text: str) -> None:
+        """One more has ended, run or not; `code` as a process would end with."""
+        self._done += 1
+        self._failed += code not in MARKS
+        console.show_job(MARKS.get(code, FAILED), f"{self._done}/{self._number} {text}")
 
     def note(self, text: str) -> None:
         self._note = text
@@ -65,13 +74,13 @@ class Board:
         return table
 
     def _title(self) -> str:
-        done = len(self._seconds)
+        done = self._done
         waiting = self._number - done - len(self._running)
         parts = [f"{done} of {self._number} jobs done"]
         parts += [f"{self._failed} failed"] if self._failed else []
         parts += [f"{waiting} waiting"] if waiting else []
-        if done and waiting:
-            mean = sum(self._seconds) / done
+        if self._seconds and waiting:
+            mean = sum(self._seconds) / len(self._seconds)
             parts.append(f"about {_clock(mean * (waiting + len(self._running) / 2) / self._places)} left")
         return ", ".join([*parts, *filter(None, [self._note])])
 

@@ -66,10 +66,10 @@ def _run(waiting: Sequence[Planned], launch: Launch, record: SweepRecord) -> dic
     except (KeyboardInterrupt, Interrupted):
         stopped = Ending(Interrupted.exit_code, "the sweep was stopped")
         return {job.number: stopped for job in waiting}
-    return {job.number: _ending(one) for job, one in zip(waiting, returned, strict=True)}
+    return {job.number: ending_of(one) for job, one in zip(waiting, returned, strict=True)}
 
 
-def _ending(returned: Any) -> Ending:
+def ending_of(returned: Any) -> Ending:
     """Of whatever launcher: those of others hand errors on in their own way."""
     found = returned._return_value
     if isinstance(found, Ending):

@@ -18,6 +18,7 @@ from stbench.task import Ending
 
 PATIENCE_SECONDS = 0.25
 """How long it waits for what jobs say before the table is drawn anew."""
+STOPPING = "stopping; once more kills what still runs"
 STOPPED = Ending(Interrupted.exit_code, "not started: the sweep was stopped")
 
 
@@ -51,7 +52,7 @@ def run_all(jobs: Sequence[Waiting], places: int | None) -> dict[int, Ending]:
                 draw()
             except (KeyboardInterrupt, Interrupted):
                 waiting.clear()
-                board.note("stopping; once more kills what still runs")
+                board.note(STOPPING)
                 pool.stop()
     return found
 

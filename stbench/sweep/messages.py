@@ -23,6 +23,8 @@ class Score:
 
     step: int
     value: float
+    total: int | None = None
+    """Steps of the whole training."""
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from stbench.config.preflight import check
         ("loss", "MultiVectorMultipleNegativesRankingLoss", "MultipleNegativesRankingLoss"),
         ("loss", "CachedMultiVectorMultipleNegativesRankingLoss", "CachedMultipleNegativesRankingLoss"),
         ("loss", "CoSENTLoss,contrastive,SparseAnglELoss", "CoSENTLoss,contrastive,AnglELoss"),
+        ("loss", "choice(SparseCoSENTLoss, contrastive)", "choice(CoSENTLoss, contrastive)"),
         ("loss", "contrastive", "contrastive"),
         ("loss", "nonsense", "nonsense"),
         ("evaluator", "InformationRetrievalEvaluator", "retrieval"),
