@@ -47,7 +47,7 @@ def folder_of(overrides: Sequence[Any]) -> RunFolder:
         key = one.get_key_element().lstrip("+~")
         if not is_silent(key):
             swept.append(key) if one.is_sweep_override() else fixed.append(str(one.input_line))
-    return named("sweep", swept, [sorted(swept), sorted(fixed)])
+    return named("sweep", sorted(swept), [sorted(swept), sorted(fixed)])
 
 
 def is_silent(key: str) -> bool:

@@ -15,11 +15,11 @@ RATES = "training.learning_rate=1,2"
 
 
 def test_the_name_says_what_varies() -> None:
-    assert name(RATES, "loss=contrastive,triplet").startswith("sweep-training.learning_rate-loss-")
+    assert name(RATES, "loss=contrastive,triplet").startswith("sweep-loss-training.learning_rate-")
 
 
 def test_more_values_and_another_order_are_the_same_sweep() -> None:
-    assert name(RATES, "seed=1,2", "model=a") == name("model=a", "training.learning_rate=1,2,3", "seed=4,5")
+    assert name(RATES, "seed=1,2", "model=a") == name("model=a", "seed=4,5", "training.learning_rate=1,2,3")
 
 
 def test_another_fixed_word_is_another_sweep() -> None:
