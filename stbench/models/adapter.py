@@ -105,6 +105,7 @@ def add_adapter(model: BaseModel, blueprint: Blueprint, adapter: AdapterChoice) 
     from peft import LoraConfig
 
     transformer, base = model.transformers_model, blueprint.base
+    keep_as_stored(transformer)
     whole, lent = _heads(transformer, base)
     targets = [name for name, module in transformer.named_modules() if _is_linear(module) and is_target(name, adapter)]
     model.add_adapter(
@@ -118,6 +119,15 @@ def add_adapter(model: BaseModel, blueprint: Blueprint, adapter: AdapterChoice) 
     # Without it the gradient ends at the frozen embeddings where activations are computed twice.
     transformer.enable_input_require_grads()
     _check(model, blueprint)
+
+
+def keep_as_stored(model: nn.Module) -> None:
+    """On some CPUs bitsandbytes repacks 4-bit weights at their first evaluation: it rounds their scales in place, so that what
+    was measured would not be what is trained and merged, and fails for layers narrower than its blocks."""
+    module: Any
+    for module in model.modules():
+        if _in_four_bits(module):
+            module.support_avx512bf16_for_cpu = False
 
 
 def _heads(transformer: Any, base: Base) -> tuple[list[str], list[str]]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from stbench.cache import Store
 from stbench.config.sentence import ModelType
-from stbench.models.adapter import add_adapter
+from stbench.models.adapter import add_adapter, keep_as_stored
 from stbench.models.base import Base
 from stbench.models.blueprint import Blueprint
 from stbench.models.layers import keep_layers
@@ -67,6 +67,7 @@ def reload(type_: ModelType, folder: Path, device: str, **loaded: Any) -> BaseMo
     model: BaseModel = getattr(sentence_transformers, names[type_])(
         str(folder), device=device, model_kwargs=loaded or None
     )
+    keep_as_stored(model)
     return model
 
 

@@ -154,7 +154,7 @@ def test_all_wrong_queries_are_told_at_once(database: Path, store: Store) -> Non
         ("pairs.db", "no address of a database", "dataset.connection=sqlite:///pairs.db"),
         ("postgers://me@host/x", "no database of the kind 'postgers'", "did you mean postgresql://…?"),
         ("qqqq://me@host/x", "no database of the kind 'qqqq'", "sqlite, postgresql"),
-        ("postgresql+psycopg2://me:geheim@host/x", "the driver 'psycopg2' is not installed", "psycopg2-binary"),
+        ("mysql://me:geheim@host/x", "the driver 'MySQLdb' is not installed", "mysqlclient"),
     ],
 )
 def test_a_wrong_connection_is_one_message(connection: str, what: str, mend: str, database: Path, store: Store) -> None:

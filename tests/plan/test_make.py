@@ -443,6 +443,7 @@ CHANGES: dict[str, tuple[Any, ...]] = {
     "negatives.min_score": (0.1, "loss=triplet"),
     "precision.mode": ("bf16",),
     "hardware.device": ("mps",),
+    "hardware.threads": ("3",),
     "training.scheduler": ("cosine",),
     "training.gradient_checkpointing": (True,),
     "training.max_seq_length": (32,),
