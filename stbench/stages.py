@@ -150,10 +150,12 @@ class Stages:
         from transformers import set_seed
 
         from stbench.models.adapter import trained_parameters
+        from stbench.models.tokens import learn_tokens
         from stbench.training.mixture import loss_of, rows_of
         from stbench.training.train import Watchers, train
 
         set_seed(self._plan.seed)
+        learn_tokens(self._model, [splits.train, *(part.train for part in splits.parts.values())], self._store)
         loss = loss_of(self._plan, self._model, splits)
         primary = baseline["validation"].primary
         with self._timed("training"), console.progress("training", self._plan.training.steps) as advance:

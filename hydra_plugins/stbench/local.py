@@ -25,7 +25,7 @@ class LocalLauncher(Launcher):  # type: ignore[misc]
         """Begins with the imports that all jobs share, before any of them is known."""
         from stbench.sweep.pool import warm_up
 
-        warm_up()
+        warm_up(tracked=self._config.tracker.kind == "mlflow")
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> list[JobReturn]:
         """Runs all of them; the return value of each is an `Ending`."""

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from stbench.cache import Store, key_of
+
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 MOST_TOKENS = 100_000_000
 """That are remembered: 400 MB."""
+LENGTHS, IDS = "lengths.u32", "ids.u32"
 
 
 class Encoding(NamedTuple):
@@ -40,6 +47,28 @@ class RememberingTokenizer:
                 self._known[key], self._room = ids, room
         return encodings
 
+    def learn(self, texts: Iterable[str], store: Store) -> None:
+        """Tokenises `texts` as static embeddings do, or takes what was kept of an earlier time."""
+        known = sorted(set(texts))
+
+        def build(folder: Path) -> None:
+            encoded = [one.ids for one in self.encode_batch(known, add_special_tokens=False)]
+            lengths = array("I", map(len, encoded))
+            whole = array("I", (number for ids in encoded for number in ids))
+            (folder / LENGTHS).write_bytes(lengths.tobytes())
+            (folder / IDS).write_bytes(whole.tobytes())
+
+        folder = store.product("tokens", key_of(self._tokenizer.to_str(), known), build)
+        lengths, ids = (_read(folder / name) for name in (LENGTHS, IDS))
+        if len(ids) > self._room:
+            return
+        place = 0
+        for text, length in zip(known, lengths, strict=True):
+            if (False, text) not in self._known:
+                self._known[False, text] = ids[place : place + length]
+                self._room -= length
+            place += length
+
     def _encoded(self, keys: Sequence[tuple[bool, str]], special: bool) -> list[array[int]]:
         if not keys:
             return []
@@ -59,6 +88,30 @@ def remember_tokens(model: Any) -> None:
     for module in model.modules():
         if isinstance(module, StaticEmbedding) and not isinstance(module.tokenizer, RememberingTokenizer):
             module.tokenizer = RememberingTokenizer(module.tokenizer)
+
+
+def learn_tokens(model: Any, rows: Iterable[Dataset], store: Store) -> None:
+    """What `rows` say is tokenised now, or was by another run."""
+    texts: list[str] | None = None
+    for module in model.modules():
+        tokenizer = getattr(module, "tokenizer", None)
+        if isinstance(tokenizer, RememberingTokenizer):
+            texts = list(_texts(rows)) if texts is None else texts
+            tokenizer.learn(texts, store)
+
+
+def _texts(rows: Iterable[Dataset]) -> Iterable[str]:
+    for some in rows:
+        for name in some.column_names:
+            for cell in some[name]:
+                cells = cell if isinstance(cell, list) else [cell]
+                yield from (one for one in cells if isinstance(one, str))
+
+
+def _read(file: Path) -> array[int]:
+    found = array("I")
+    found.frombytes(file.read_bytes())
+    return found
 
 
 def forget_tokens(model: Any) -> None:

@@ -20,6 +20,7 @@ from stbench.sweep.slots import Slot
 from stbench.task import Ending
 
 PRELOADED = "stbench.sweep.preload"
+TRACKING = "stbench.sweep.preload_tracking"
 SIGNALS = {
     signal.SIGKILL: "killed (SIGKILL): by hand, or by the system for want of memory",
     signal.SIGSEGV: "crashed (SIGSEGV): a library broke",
@@ -73,7 +74,7 @@ class Pool:
         self._environment = dict(environment or {})
         self._searched = searched
         self._work = work
-        self._context = _context()
+        self._context = _context([PRELOADED])
         self._stopping = False
         self.running: dict[int, Job] = {}
 
@@ -163,15 +164,16 @@ def died_of(exit_code: int | None) -> str:
     return f"killed by signal {-exit_code}"
 
 
-def warm_up() -> None:
+def warm_up(tracked: bool) -> None:
     """Lets the process that jobs are forked from begin with its imports, while other things are done here."""
     from multiprocessing.forkserver import ensure_running
 
-    _context()
+    _context([PRELOADED, TRACKING] if tracked else [PRELOADED])
     ensure_running()
 
 
-def _context() -> Any:
+def _context(modules: list[str]) -> Any:
+    """What is imported before the first fork counts for all: a process that is there already stays as it is."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([PRELOADED])
+    context.set_forkserver_preload(modules)
     return context

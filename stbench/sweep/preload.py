@@ -7,10 +7,7 @@ import logging
 import os
 from importlib import import_module
 
-from stbench.records.mlflow_store import set_environment
-
 os.environ["TQDM_DISABLE"] = "1"
-set_environment()
 # Without any handler, warnings that libraries log while they are imported would stand on the console.
 logging.getLogger().addHandler(logging.NullHandler())
 
@@ -43,8 +40,6 @@ MODULES = (
     "datasketch",
     "accelerate",
     "matplotlib.pyplot",
-    "mlflow.tracking",
-    "mlflow.store.tracking.sqlalchemy_store",
 )
 
 for name in MODULES:

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from datasets import Dataset
 from sentence_transformers import SentenceTransformer
 from tiny_models import Tiny
 
-from stbench.models.tokens import RememberingTokenizer, forget_tokens, remember_tokens
+from stbench.cache import Store
+from stbench.models.tokens import RememberingTokenizer, forget_tokens, learn_tokens, remember_tokens
 
 TEXTS = ["what is a tool", "", "plant plant tool", "what is a tool"]
 
@@ -21,6 +23,9 @@ class Counting:
 
     def __init__(self, own: Any) -> None:
         self.own, self.texts = own, 0
+
+    def to_str(self) -> str:
+        return str(self.own.to_str())
 
     def encode_batch_fast(self, texts: Sequence[str], add_special_tokens: bool) -> list[Any]:
         self.texts += len(texts)
@@ -59,6 +64,34 @@ def test_what_finds_no_room_is_tokenised_again(counting: Counting) -> None:
         encodings = remembering.encode_batch(["what is tool", "plant tool"], add_special_tokens=False)
         assert [len(one.ids) for one in encodings] == [3, 2]
     assert counting.texts == 3
+
+
+def test_what_one_run_has_tokenised_another_reads(counting: Counting, tmp_path: Path) -> None:
+    store, texts = Store(tmp_path, "on"), ["plant tool", "", "what is a tool", "plant tool"]
+    first, second = RememberingTokenizer(counting), RememberingTokenizer(counting)
+    first.learn(texts, store)
+    assert counting.texts == 3
+    second.learn(reversed(texts), store)
+    found = second.encode_batch(texts, add_special_tokens=False)
+    assert counting.texts == 3
+    assert [list(one.ids) for one in found] == [
+        one.ids for one in counting.own.encode_batch(texts, add_special_tokens=False)
+    ]
+    second.learn([*texts, "new"], store)
+    assert counting.texts == 4
+
+
+def test_more_than_there_is_room_for_is_not_read(counting: Counting, tmp_path: Path) -> None:
+    remembering = RememberingTokenizer(counting, most_tokens=3)
+    remembering.learn(["plant tool", "what is a tool"], Store(tmp_path, "on"))
+    assert [len(one.ids) for one in remembering.encode_batch(["what is a tool"], add_special_tokens=False)] == [4]
+
+
+def test_rows_of_any_shape_are_learnt(model: SentenceTransformer, tmp_path: Path) -> None:
+    remember_tokens(model)
+    rows = Dataset.from_dict({"query": ["what"], "documents": [["plant", "tool"]], "relevance": [[1, 0]]})
+    learn_tokens(model, [rows], Store(tmp_path, "on"))
+    assert {text for _, text in model[0].tokenizer._known} == {"what", "plant", "tool"}
 
 
 def test_embeddings_stay_as_they_were(model: SentenceTransformer) -> None:
