@@ -32,20 +32,25 @@ class Case:
     wanted: str
     """What the advice is recognised by: a part of its reason."""
 
+    @property
+    def sentence(self) -> str:
+        return f"`{self.words}`" if self.words else "the default one"
+
 
 CASES = (
-    Case("learning rate too high", "training.learning_rate=3", "forget what it knew"),
+    Case("learning rate far too high", "training.learning_rate=30", "forget what it knew"),
+    Case("learning rate unusual", "training.learning_rate=3", "times what is usual"),
     Case("learning rate too low", "training.learning_rate=1e-5", "hardly moved"),
-    Case("stopped too soon", "training.learning_rate=3e-3 training.epochs=1", "still improving"),
+    Case("stopped too soon", "training.max_steps=12", "still improving"),
     Case("learnt by heart", "dataset.limit=300 training.epochs=60 training.batch_size=32", "learnt by heart"),
-    Case("negatives too easy", "loss=triplet negatives=in_batch training.epochs=6", "too easy"),
-    Case("chance negatives", "training.max_steps=12", "chance negatives"),
+    Case("negatives too easy", "", "too easy"),
+    Case("chance negatives", "training.learning_rate=3e-3 training.epochs=1", "chance negatives"),
     Case(
         "few test samples", "dataset.test_size=25 training.learning_rate=1e-3 training.epochs=1", "the verdict rests on"
     ),
     Case(
         "cut texts",
-        "base_model=minilm base_model.max_seq_length=12 dataset.limit=1500 dataset.test_size=200",
+        "base_model=minilm base_model.max_seq_length=12 dataset.limit=1000 dataset.test_size=200",
         "cut off",
     ),
 )
@@ -80,9 +85,9 @@ def followed(case: Case, place: Path) -> list[str]:
     weak = run(words, place)
     found = next((one for one in weak.advice if case.wanted in one[1]), None)
     if found is None:
-        return [case.kind, f"`{case.words}`", weak.numbers, "not given: " + json.dumps(weak.advice), "", ""]
+        return [case.kind, case.sentence, weak.numbers, "not given: " + json.dumps(weak.advice), "", ""]
     after = run([*words, *shlex.split(found[0])], place)
-    return [case.kind, f"`{case.words}`", weak.numbers, f"`{found[0]}`", found[1], after.numbers]
+    return [case.kind, case.sentence, weak.numbers, f"`{found[0]}`", found[1], after.numbers]
 
 
 def main() -> int:
