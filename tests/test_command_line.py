@@ -51,19 +51,23 @@ def python(*words: str, folder: Path, **environment: str) -> subprocess.Complete
     )
 
 
-def is_done_within(limit: float, *words: str, folder: Path) -> bool:
-    """Whether one of three tries takes less than `limit` seconds of processor time.
+FLOOR = "import hydra.main, hydra._internal.hydra, pydantic, rich.console"
+"""What no answer can do without."""
 
-    That is what the wall clock shows where nothing else runs; tests share their cores.
+
+def is_done_within(times: float, *words: str, folder: Path) -> bool:
+    """Whether one of three tries takes less than `times` the processor time of the imports that every answer needs.
+
+    A ratio measured in turn: machines differ, and tests share their cores. Each heavy library would add more than that.
     """
 
-    def seconds() -> float:
+    def seconds(*line: str) -> float:
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        assert python("-m", "stbench", *words, folder=folder).returncode in (0, 2)
+        assert python(*line, folder=folder).returncode in (0, 2)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
 
-    return any(seconds() < limit for _ in range(3))
+    return any(seconds("-m", "stbench", *words) < times * seconds("-c", FLOOR) for _ in range(3))
 
 
 @pytest.fixture
@@ -115,12 +119,12 @@ def test_each_typo_is_one_clear_message(words: list[str], what: str, mend: str, 
     assert (err.count("→") == 1) == bool(mend)
 
 
-def test_a_typo_takes_less_than_a_second_from_the_start_of_python(workplace: Path) -> None:
-    assert is_done_within(1, "training.warmup=-1", folder=workplace)
+def test_a_typo_takes_little_more_than_the_start_of_hydra(workplace: Path) -> None:
+    assert is_done_within(3.5, "training.warmup=-1", folder=workplace)
 
 
-def test_showing_the_configuration_takes_less_than_eight_tenths(workplace: Path) -> None:
-    assert is_done_within(0.8, "--cfg", "job", folder=workplace)
+def test_so_does_showing_the_configuration(workplace: Path) -> None:
+    assert is_done_within(3, "--cfg", "job", folder=workplace)
 
 
 def test_answers_load_nothing_heavy(pairs: Path, workplace: Path) -> None:
