@@ -47,11 +47,6 @@ CASES = (
     Case(
         "few test samples", "dataset.test_size=25 training.learning_rate=1e-3 training.epochs=1", "the verdict rests on"
     ),
-    Case(
-        "cut texts",
-        "base_model=minilm base_model.max_seq_length=12 dataset.limit=1000 dataset.test_size=200",
-        "cut off",
-    ),
 )
 
 
