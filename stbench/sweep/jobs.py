@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
@@ -96,7 +96,7 @@ def planned(loader: Any, master: Any, jobs: Sequence[Sequence[str]]) -> list[Pla
         one = _planned(loader, master, number, words, factors)
         if one.folder:
             first = names.setdefault(one.folder.name, number)
-            one = one if first == number else _same(one, first)
+            one = one if first == number else replace(one, same_as=first)
         found.append(one)
     return found
 
@@ -111,12 +111,6 @@ def _planned(loader: Any, master: Any, number: int, words: Sequence[str], factor
     said = command(as_said(config.hydra.overrides.task))
     folder = RunFolder(run_name(sentence, chosen))
     return Planned(number, tuple(words), factors, said, sentence, chosen, folder)
-
-
-def _same(one: Planned, first: int) -> Planned:
-    return Planned(
-        one.number, one.overrides, one.factors, one.command, one.sentence, one.chosen, one.folder, same_as=first
-    )
 
 
 def ready(loader: Any, master: Any, words: Sequence[str], number: int) -> Ready:
