@@ -10,6 +10,14 @@ from stbench.config.suggest import did_you_mean
 from stbench.errors import Problem, Refused
 
 HYDRA_OWN = ("hydra.launcher.", "hydra.sweeper.")
+PLUGINS = {
+    "hydra/launcher=joblib": "pip install hydra-joblib-launcher",
+    "hydra/launcher=submitit_local": "pip install hydra-submitit-launcher",
+    "hydra/launcher=submitit_slurm": "pip install hydra-submitit-launcher",
+    # What it says it needs is older than what it works with.
+    "hydra/launcher=ray": "pip install ray, then pip install --no-deps hydra-ray-launcher",
+}
+"""How choices that are not there come to be: they are those of Hydra's own plugins."""
 
 
 def refusal(error: Exception) -> Refused | None:
@@ -37,6 +45,9 @@ def _problem(error: Exception) -> Problem:
     if found := re.search(r"In '(.+?)': Could not (?:find|load) '([\w/]+)/([^/]+?)'", text):
         file, group, name = found.groups()
         if file.startswith("hydra"):
+            where = file.replace("launcher/", "launcher=") if "launcher/" in file else f"{group}={name}"
+            if install := PLUGINS.get(f"{group}={name}"):
+                return Problem(f"the plugin for {group}={name} is not installed", where, install)
             mend = did_you_mean(name, [*choices().get(group, {}), *_hydras_own(group)], group + "={}")
             return Problem(f"there is no {group} called '{name}'", f"{group}={name}", mend)
         mend = did_you_mean(name, choices().get(group, {}), group + ": {}")

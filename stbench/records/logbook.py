@@ -102,15 +102,7 @@ class Logbook:
             return
         self.tracker = MlflowTracker(choice.uri, choice.experiment)
         status = self.folder.read("status.json")
-        tags = {
-            "stbench.job": self.sentence.job.kind,
-            "stbench.command": self.command,
-            "stbench.folder": str(self.folder.path),
-            ATTEMPT: status["attempt"],
-        }
-        if parent := os.environ.get(PARENT_VARIABLE):
-            tags[PARENT] = parent
-        parameters = _flat(meaning(self.sentence))
+        tags, parameters = tracked_as(self.folder, self.sentence, self.command)
         before, replaced = status.get("mlflow_run"), status.get("replaced", ())
         self.tracker.start(self.folder.name, parameters, tags, resume=before, replaced=replaced)
 
@@ -177,6 +169,19 @@ class Logbook:
         if not self.trial:
             when = ended_at(self.folder)
             ledger.append(LEDGER, {"when": when, "run": self.folder.name, "command": self.command, **cells})
+
+
+def tracked_as(folder: RunFolder, sentence: Sentence, command: str) -> tuple[dict[str, str], dict[str, object]]:
+    """(tags, parameters) of the run in the tracking. The folder must name its attempt."""
+    tags = {
+        "stbench.job": sentence.job.kind,
+        "stbench.command": command,
+        "stbench.folder": str(folder.path),
+        ATTEMPT: folder.read("status.json")["attempt"],
+    }
+    if parent := os.environ.get(PARENT_VARIABLE):
+        tags[PARENT] = parent
+    return tags, _flat(meaning(sentence))
 
 
 def peak_bytes() -> int:

@@ -12,14 +12,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from stbench.records.mlflow_runs import (
+    ATTEMPT,
     PARENT,
     MlflowRun,
     Point,
     Status,
-    end_attempts,
     end_where_running,
     key,
     open_run,
+    run_of_attempt,
     still_there,
 )
 from stbench.records.mlflow_store import absolute, connect, experiment_id, in_short, patiently, set_environment
@@ -80,22 +81,24 @@ def adopt(uri: str, parent_id: str, run_ids: Iterable[str]) -> None:
     _told("runs that finished before", uri, adopted)
 
 
-def end_orphan(uri: str, run_id: str, status: Status) -> None:
-    """Ends the run of a process that was killed, if it still counts as running."""
+def end_orphan(
+    uri: str, experiment: str, name: str, tags: Mapping[str, str], parameters: Mapping[str, object], status: Status
+) -> None:
+    """Ends the run of an attempt whose process was killed, if it still counts as running.
+
+    `tags` name the attempt: the process may have had no time to note the id of its run, or to open one. Then one is opened,
+    so that no attempt is missing among the others.
+    """
 
     def ended(client: MlflowClient) -> None:
-        if (run := still_there(client, run_id)) is not None:
+        place = experiment_id(client, experiment)
+        run = run_of_attempt(client, place, tags[ATTEMPT])
+        if run is None:
+            open_run(client, place, name, parameters, tags).end(status)
+        else:
             end_where_running(client, run, status)
 
     _told("a run left behind", uri, ended)
-
-
-def end_orphans(uri: str, experiment: str, attempts: Iterable[str], status: Status) -> None:
-    """The same by the ids of attempts: a killed process may have had no time to note that of its run."""
-    found = tuple(attempts)
-    _told(
-        "runs left behind", uri, lambda client: end_attempts(client, experiment_id(client, experiment), found, status)
-    )
 
 
 def _told(what: str, uri: str, action: Callable[[MlflowClient], T]) -> T | None:

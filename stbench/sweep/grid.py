@@ -81,8 +81,8 @@ def _row(job: Planned, ending: Ending | None, record: SweepRecord) -> SweepRow:
     reason = job.refused or (ending.reason if ending else "")
     state: State = "refused" if job.refused else STATES.get(ending.code, "failed") if ending else "finished"
     folder = job.folder
-    if folder and state == "failed":
-        record.left_behind(folder, reason)
+    if folder and job.sentence and state == "failed":
+        record.left_behind(folder, job.sentence, job.command, reason)
     status = (folder.read("status.json") if folder else None) or {}
     return SweepRow(
         number=job.number, factors=job.factors, run=folder.name if folder else "", path=folder.path if folder else None,

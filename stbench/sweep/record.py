@@ -97,13 +97,14 @@ class SweepRecord:
         finally:
             del os.environ[PARENT_VARIABLE]
 
-    def left_behind(self, run: RunFolder, reason: str) -> None:
-        """The process of `run` has died: its folder and its tracking tell so."""
-        if run.close_abandoned(reason) and self._tracks:
-            from stbench.records.tracked_parent import end_orphans
+    def left_behind(self, run: RunFolder, sentence: Sentence, said: str, reason: str) -> None:
+        """The process of `run`, which was to do `sentence`, has died: its folder and its tracking tell so."""
+        if run.close_abandoned(reason) and self._tracks and run.read("status.json").get("attempt"):
+            from stbench.records.logbook import tracked_as
+            from stbench.records.tracked_parent import end_orphan
 
-            tracker, attempt = self._sentence.tracker, run.read("status.json").get("attempt")
-            end_orphans(tracker.uri, tracker.experiment, [attempt] if attempt else [], "FAILED")
+            tracker, (tags, parameters) = self._sentence.tracker, tracked_as(run, sentence, said)
+            end_orphan(tracker.uri, tracker.experiment, run.name, tags, parameters, "FAILED")
 
     def end(self, rows: Sequence[SweepRow], more: More | None = None) -> None:
         """Ranks what has finished, writes the page, tells of all of it."""

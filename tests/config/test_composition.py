@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 from hydra import compose, initialize_config_dir
+from hydra.core.config_store import ConfigStore
 
-from stbench.config.composition import refusal
+from stbench.config.composition import PLUGINS, refusal
 from stbench.config.discovery import choices, package_conf, parts_of
 from stbench.errors import Problem
 
@@ -38,6 +39,14 @@ def problem(*words: str) -> Problem:
 def test_an_option_of_another_choice_is_told_where_it_belongs(words: list[str], owner: str) -> None:
     found = problem(*words)
     assert (found.where, found.mend) == (words[-1].partition("=")[0], owner)
+
+
+@pytest.mark.parametrize("said", [*PLUGINS, "hydra/launcher=ray_cluster"])
+def test_a_launcher_whose_plugin_is_missing_tells_what_to_install(said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = ConfigStore.instance().repo["hydra"]["launcher"]
+    monkeypatch.setitem(ConfigStore.instance().repo["hydra"], "launcher", {"basic.yaml": known["basic.yaml"]})
+    found = problem(said)
+    assert (found.where, found.mend) == (said, PLUGINS.get(said, PLUGINS["hydra/launcher=ray"]))
 
 
 def test_an_option_of_hydra_keeps_hydras_words() -> None:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from stbench.records.mlflow_runs import ATTEMPT
-from stbench.records.tracked_parent import adopt, close_parent, end_orphan, end_orphans, open_parent
+from stbench.records.mlflow_runs import ATTEMPT, PARENT
+from stbench.records.tracked_parent import adopt, close_parent, end_orphan, open_parent
 from stbench.records.tracker import MlflowTracker, Status
 
 if TYPE_CHECKING:
@@ -86,17 +86,20 @@ def test_runs_that_finished_before_are_adopted(uri: str, client: MlflowClient) -
 
 def test_a_run_whose_process_died_is_ended_and_no_other(uri: str, client: MlflowClient) -> None:
     died, ended = child(uri, "died"), child(uri, "ended", "FINISHED")
-    for one in (died, ended, "0" * 32):
-        end_orphan(uri, one, "FAILED")
+    for name in ("died", "ended"):
+        end_orphan(uri, "sweeps", name, {ATTEMPT: name}, {}, "FAILED")
     assert status(client.get_run(died)) == ("FAILED", True)
     assert status(client.get_run(ended)) == ("FINISHED", True)
 
 
-def test_a_run_whose_id_nobody_noted_is_ended_by_its_attempt(uri: str, client: MlflowClient) -> None:
-    died, other = child(uri, "unnoted"), child(uri, "other")
-    end_orphans(uri, "sweeps", ["unnoted", "never tracked"], "KILLED")
-    assert status(client.get_run(died)) == ("KILLED", True)
-    assert status(client.get_run(other)) == ("RUNNING", False)
+def test_an_attempt_that_died_before_it_was_tracked_is_a_run_all_the_same(uri: str, client: MlflowClient) -> None:
+    for _ in range(2):
+        end_orphan(uri, "sweeps", "early", {ATTEMPT: "early", PARENT: "p"}, {"seed": 42}, "FAILED")
+    place = client.get_experiment_by_name("sweeps")
+    assert place is not None
+    (run,) = client.search_runs([place.experiment_id], f"tags.`{ATTEMPT}` = 'early'")
+    assert status(run) == ("FAILED", True)
+    assert (run.info.run_name, run.data.params, run.data.tags[PARENT]) == ("early", {"seed": "42"}, "p")
 
 
 def status(run: Run) -> tuple[str, bool]:
@@ -108,8 +111,7 @@ def test_nothing_raises_because_of_the_store(caplog: pytest.LogCaptureFixture, m
     assert open_parent(NOWHERE, "sweeps", "a-sweep", {}, {}) is None
     close_parent(NOWHERE, "x", "FINISHED", {})
     adopt(NOWHERE, "x", ["y"])
-    end_orphan(NOWHERE, "x", "KILLED")
-    end_orphans(NOWHERE, "sweeps", ["x"], "KILLED")
+    end_orphan(NOWHERE, "sweeps", "x", {ATTEMPT: "x"}, {}, "KILLED")
     warnings = [record for record in caplog.records if record.name == "stbench"]
-    assert len(warnings) == 6
+    assert len(warnings) == 5
     assert all(record.levelno == logging.WARNING for record in warnings)

@@ -163,7 +163,11 @@ def test_a_failed_trial_is_told_and_the_search_goes_on() -> None:
     closed: list[tuple[str, str]] = []
     jobs, study = Jobs(lambda values: ([0.1], 1) if values["loss"] == "x" else ([0.5], 0)), study_of(settings(6))
     search = search_with(
-        jobs, GROUND(), settings(6), study=study, closed=lambda folder, reason: closed.append((folder.name, reason))
+        jobs,
+        GROUND(),
+        settings(6),
+        study=study,
+        closed=lambda folder, sentence, said, reason: closed.append((folder.name, reason)),
     )
     search.run()
     failed = [one for one in study.past if one.told.state == "failed"]

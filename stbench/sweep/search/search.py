@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from stbench.config.sentence import Sentence
 from stbench.errors import Failed, Interrupted, Problem, Pruned, Refused
 from stbench.records.folder import RunFolder
 from stbench.records.sweep import State
@@ -39,7 +40,7 @@ class Search:
         trials: int,
         *,
         prunes: bool = False,
-        closed: Callable[[RunFolder, str], None] = lambda folder, reason: None,
+        closed: Callable[[RunFolder, Sentence, str, str], None] = lambda *dead: None,
     ) -> None:
         """`prunes`: whether the pruner is asked at each score. `closed` is told of runs whose processes have died."""
         self._study = study
@@ -179,7 +180,7 @@ class Search:
         """It has no result."""
         folder = one.job.folder
         if state == "failed":
-            self._closed(folder, ending.reason)
+            self._closed(folder, one.job.sentence, one.job.command, ending.reason)
         told = Told(state, one.drawn.factors, folder.name, one.job.command, ending.reason, one.steps)
         return self._keep(one.asked, told, ending, f"{one.label}: {ending.reason}")
 
