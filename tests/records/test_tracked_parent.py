@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from stbench.records.mlflow_runs import ATTEMPT, PARENT
+from stbench.records.mlflow_runs import ATTEMPT
 from stbench.records.tracked_parent import adopt, close_parent, end_orphan, open_parent
 from stbench.records.tracker import MlflowTracker, Status
 
