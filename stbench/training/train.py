@@ -107,6 +107,8 @@ def train(
     of_loss.read(newest)
     with stop.listening(), without_cards(model):
         trainer.train(resume_from_checkpoint=newest)
+    # Otherwise the model would compute in half precision for as long as it lives, whatever context it is called in.
+    trainer.accelerator.unwrap_model(model, keep_fp32_wrapper=False)
     if stop.stopped:
         raise Interrupted("stopped while training; the same command goes on from the last checkpoint")
     best = trainer.state.best_model_checkpoint

@@ -232,6 +232,19 @@ def test_a_half_precision_checkpoint_is_trained_in_fp32(
     assert {parameter.dtype for parameter in run.model.parameters()} == {torch.float32}
     assert all(torch.isfinite(parameter).all() for parameter in run.model.parameters())
     assert checksum(run.model) != before
+    again = build(plan.blueprint, plan.seed)
+    again.load_state_dict(run.model.state_dict())
+    one, other = (answers(model) for model in (run.model, again))
+    assert torch.equal(one, other), "outside the trainer it computes as any model of these weights does"
+
+
+def answers(model: Any) -> Any:
+    from torch import Tensor, cat
+
+    if hasattr(model, "predict"):
+        return model.predict([("what is it", "nothing known")], convert_to_tensor=True)
+    found = model.encode(["what is it", "nothing known, or something else"], convert_to_numpy=False)
+    return cat([one.to_dense().flatten() if isinstance(one, Tensor) else one for one in found])
 
 
 class Died(Exception):
