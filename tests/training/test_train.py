@@ -239,12 +239,13 @@ def test_a_half_precision_checkpoint_is_trained_in_fp32(
 
 
 def answers(model: Any) -> Any:
-    from torch import Tensor, cat
+    from torch import as_tensor, cat
 
     if hasattr(model, "predict"):
-        return model.predict([("what is it", "nothing known")], convert_to_tensor=True)
-    found = model.encode(["what is it", "nothing known, or something else"], convert_to_numpy=False)
-    return cat([one.to_dense().flatten() if isinstance(one, Tensor) else one for one in found])
+        return as_tensor(model.predict([("what is it", "nothing known")]))
+    found = model.encode(["what is it", "nothing known, or something else"])
+    dense = found.to_dense() if hasattr(found, "to_dense") else found
+    return cat([as_tensor(one).flatten() for one in dense])
 
 
 class Died(Exception):
