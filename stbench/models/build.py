@@ -51,6 +51,7 @@ def build(blueprint: Blueprint, seed: int, store: Store | None = None) -> BaseMo
     put_on(model, blueprint.prompts)
     if blueprint.adapter is not None:
         add_adapter(model, blueprint, blueprint.adapter)
+    _speed_up(model, blueprint.type)
     return model
 
 
@@ -68,7 +69,15 @@ def reload(type_: ModelType, folder: Path, device: str, **loaded: Any) -> BaseMo
         str(folder), device=device, model_kwargs=loaded or None
     )
     keep_as_stored(model)
+    _speed_up(model, type_)
     return model
+
+
+def _speed_up(model: BaseModel, type_: ModelType) -> None:
+    if type_ == "sparse_encoder":
+        from stbench.models.splade_head import fuse
+
+        fuse(model)
 
 
 def bi_encoder(
