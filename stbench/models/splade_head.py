@@ -149,7 +149,7 @@ def _maxima(logits: Tensor, lengths: tuple[int, ...], into: Tensor) -> None:
     if len(set(lengths)) == 1 and lengths[0]:
         into.copy_(logits.view(len(lengths), lengths[0], -1).amax(1))
         return
-    for row, part in enumerate(torch.split(logits, lengths)):
+    for row, part in enumerate(torch.split(logits, list(lengths))):
         into[row] = part.amax(0) if len(part) else -torch.inf
 
 
