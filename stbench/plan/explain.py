@@ -147,6 +147,8 @@ def _sizes(modifier: ModifierPlan) -> str:
 def _training(sentence: Sentence, training: TrainingPlan, defaults: Defaults) -> Iterator[Decision]:
     yield Decision("learning rate", f"{training.learning_rate:g}", defaults.resolved("learning_rate")[1])
     yield Decision("batch size", str(training.batch_size), defaults.resolved("batch_size")[1])
+    if training.by_length:
+        yield Decision("rows of a batch", "about equally long", "less padding; training.by_length=false draws them")
     epochs_why = defaults.resolved("epochs")[1]
     if training.max_steps:
         epochs_why = f"training.max_steps={training.max_steps}"

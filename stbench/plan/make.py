@@ -16,6 +16,7 @@ from stbench.data.roles import Mapped
 from stbench.data.searched import Searched
 from stbench.data.splits import Sizes
 from stbench.errors import Refused
+from stbench.models.base import Base
 from stbench.models.blueprint import AdapterChoice, Blueprint
 from stbench.models.choose import base_of, named_base
 from stbench.plan import estimate, versions
@@ -56,7 +57,8 @@ def make_plan(sentence: Sentence, chosen: Mapping[str, str], run: str, store: St
     )  # fmt: skip
     parts = [_part(one, blueprint, chosen["modifier"], store) for one in looks]
     deciding = parts[looks.index(lead)]
-    training = _training(sentence, defaults, deciding.loss, [rows_after(part.data) for part in parts])
+    by_length = _by_length(sentence, base, parts)
+    training = _training(sentence, defaults, deciding.loss, [rows_after(part.data) for part in parts], by_length)
     memory = max(estimate.memory_bytes(base, blueprint, training, part.data.shape, precision) for part in parts)
     disk = estimate.disk_bytes(blueprint)
     decisions = explain(
@@ -191,7 +193,15 @@ def _modifier(choice: Modifier, name: str, blueprint: Blueprint) -> ModifierPlan
     )
 
 
-def _training(sentence: Sentence, defaults: Defaults, loss: LossPlan, rows: Sequence[int]) -> TrainingPlan:
+def _by_length(sentence: Sentence, base: Base, parts: Sequence[PartPlan]) -> bool:
+    """Whether the rows of a batch are about equally long."""
+    pads = base.architecture != "static" and any(part.loss.sampler == "batch_sampler" for part in parts)
+    return pads and sentence.training.by_length is not False
+
+
+def _training(
+    sentence: Sentence, defaults: Defaults, loss: LossPlan, rows: Sequence[int], by_length: bool
+) -> TrainingPlan:
     chosen, sampling = sentence.training, sentence.dataset.sampling
     batch, epochs, most = defaults.batch_size, defaults.epochs, chosen.max_steps
     if chosen.trial and most and len(rows) > 1:
@@ -204,4 +214,5 @@ def _training(sentence: Sentence, defaults: Defaults, loss: LossPlan, rows: Sequ
         warmup=chosen.warmup, scheduler=chosen.scheduler, weight_decay=chosen.weight_decay,
         gradient_accumulation=chosen.gradient_accumulation, gradient_checkpointing=chosen.gradient_checkpointing,
         sampler=loss.sampler, extra=chosen.extra, sampling=sampling, usual_rate=defaults.usual_rate,
+        by_length=by_length,
     )  # fmt: skip

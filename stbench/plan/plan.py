@@ -172,6 +172,8 @@ class TrainingPlan:
     extra: Mapping[str, Any] = field(default_factory=dict)
     sampling: Sampling = "proportional"
     """How the batches of several data sets alternate."""
+    by_length: bool = False
+    """Whether rows of one length come together, where a loss allows it."""
     usual_rate: float | None = None
     """The learning rate that base model, loss and model type suggest."""
 

@@ -45,6 +45,19 @@ def length_within_base(draft: Draft) -> Iterator[Problem]:
         )  # fmt: skip
 
 
+def by_length_where_it_helps(draft: Draft) -> Iterator[Problem]:
+    """In-batch negatives of one length are harder than chance has them, and static embeddings pad nothing."""
+    if not draft.sentence.training.by_length or not draft.loss:
+        return
+    if draft.base.architecture == "static":
+        yield Problem("static embeddings pad nothing", "training.by_length=true", "training.by_length=null")
+    elif draft.sampler != "batch_sampler":
+        yield Problem(
+            f"loss={draft.chosen['loss']} compares the rows of a batch, which are not to be alike in length",
+            "training.by_length=true", "training.by_length=null",
+        )  # fmt: skip
+
+
 def eval_steps_are_whole(draft: Draft) -> Iterator[Problem]:
     """From 1 upwards it counts steps, below 1 it is a share of them; 2.5 is neither."""
     steps = draft.sentence.training.eval_steps
@@ -60,5 +73,6 @@ TRAINING_RULES: tuple[Rule, ...] = (
     in_batch_needs_a_batch,
     cached_loss_without_checkpointing,
     length_within_base,
+    by_length_where_it_helps,
     eval_steps_are_whole,
 )

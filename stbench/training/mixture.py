@@ -88,8 +88,16 @@ def batch_sampler_of(plan: Plan) -> Any:
     """What makes batches of rows: one of the library's by name, or one for each part where they need several."""
     by_name = {called(part.name): part.loss.sampler for part in plan.parts}
     if len(set(by_name.values())) > 1:
-        return SamplerByPart(by_name)
-    return no_duplicates if plan.training.sampler == "no_duplicates" else plan.training.sampler
+        return SamplerByPart(by_name, plan.training.by_length)
+    return _sampler(plan.training.sampler, plan.training.by_length)
+
+
+def _sampler(chosen: Sampler, by_length: bool) -> Any:
+    from stbench.training.by_length import ByLength
+
+    if chosen == "no_duplicates":
+        return no_duplicates
+    return ByLength if chosen == "batch_sampler" and by_length else chosen
 
 
 def no_duplicates(dataset: Dataset, **arguments: Any) -> BatchSampler:
@@ -106,16 +114,17 @@ class SamplerByPart:
     """A batch sampler for the rows of a part, called by the trainer, which has marked them with the part's name."""
 
     samplers: Mapping[str, Sampler]
+    by_length: bool = False
 
     def __call__(self, dataset: Dataset, **arguments: Any) -> BatchSampler:
         from sentence_transformers.base import sampler
         from torch.utils.data import RandomSampler
 
-        chosen = self.samplers[dataset[0]["dataset_name"]]
-        classes = {
-            "no_duplicates": no_duplicates,
-            "group_by_label": sampler.GroupByLabelBatchSampler,
-        }
-        rows = dataset if chosen in classes else RandomSampler(dataset, generator=arguments["generator"])
-        found: BatchSampler = classes.get(chosen, sampler.DefaultBatchSampler)(rows, **arguments)
+        chosen = _sampler(self.samplers[dataset[0]["dataset_name"]], self.by_length)
+        rows: Any = dataset
+        if chosen == "group_by_label":
+            chosen = sampler.GroupByLabelBatchSampler
+        elif chosen == "batch_sampler":
+            chosen, rows = sampler.DefaultBatchSampler, RandomSampler(dataset, generator=arguments["generator"])
+        found: BatchSampler = chosen(rows, **arguments)
         return found

@@ -20,6 +20,7 @@ from stbench.data import python_docs
 from stbench.data.shapes import COLUMNS
 from stbench.errors import Problem, Refused
 from stbench.models.choose import named_base
+from stbench.plan.hardware import processor
 from stbench.plan.plan import Plan
 
 Planner = Callable[..., Plan]
@@ -441,12 +442,13 @@ CHANGES: dict[str, tuple[Any, ...]] = {
     "negatives.absolute_margin": (0.2, "loss=triplet"),
     "negatives.max_score": (0.5, "loss=triplet"),
     "negatives.min_score": (0.1, "loss=triplet"),
-    "precision.mode": ("bf16",),
+    "precision.mode": ("fp32" if processor().bf16 else "bf16",),
     "hardware.device": ("mps",),
     "hardware.threads": ("3",),
     "training.scheduler": ("cosine",),
     "training.gradient_checkpointing": (True,),
     "training.max_seq_length": (32,),
+    "training.by_length": (False, "loss=triplet", "negatives=mined"),
     "training.eval_steps": (0.5,),
     "training.extra": ({"adam_beta2": 0.9},),
     "training.rows": (5,),

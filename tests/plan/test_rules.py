@@ -249,6 +249,17 @@ def test_a_length_is_refused_for_static_embeddings(draft: Drafts) -> None:
     assert not problems(draft(base=STATIC))
 
 
+def test_rows_of_one_length_are_refused_where_they_harm_or_help_nothing(draft: Drafts) -> None:
+    asked = "training.by_length=true"
+    negatives = only(training_rules.by_length_where_it_helps, draft(asked))
+    assert "loss=contrastive compares the rows of a batch" in negatives.what
+    static = only(training_rules.by_length_where_it_helps, draft(asked, "loss=triplet", shape="triplet", base=STATIC))
+    assert static.mend == negatives.mend == "training.by_length=null"
+    for right in (negatives.mend, "training.by_length=false"):
+        assert not problems(draft(right))
+    assert not problems(draft(asked, "loss=triplet", shape="triplet"))
+
+
 @pytest.mark.parametrize(
     "words",
     [

@@ -13,6 +13,7 @@ from tiny_models import Tiny
 
 from stbench.errors import Refused
 from stbench.training.arguments import arguments_class, check_extra, trainer_class, training_arguments
+from stbench.training.by_length import ByLength
 from stbench.training.mixture import no_duplicates
 
 if TYPE_CHECKING:
@@ -63,9 +64,16 @@ def test_options_reach_the_library(plan: Plan, option: str, value: Any, name: st
 
 
 def test_every_field_of_the_training_plan_is_read(plan: Plan) -> None:
-    """`steps` is an estimate for people, `patience` goes to a callback, `usual_rate` to the advice; whatever else is new must be named above."""
-    named = {option for option, *_ in REACHES}
+    """`steps` is an estimate for people, `patience` goes to a callback, `usual_rate` to the advice; whatever else is new must be named here."""
+    named = {option for option, *_ in REACHES} | {"by_length"}
     assert {field.name for field in dataclasses.fields(plan.training)} == named | {"steps", "patience", "usual_rate"}
+
+
+def test_rows_of_one_length_come_together_where_the_loss_draws_them(plan: Plan) -> None:
+    drawn = changed(plan, sampler="batch_sampler")
+    assert arguments(drawn).batch_sampler == "batch_sampler"
+    assert arguments(changed(drawn, by_length=True)).batch_sampler is ByLength
+    assert arguments(changed(plan, by_length=True)).batch_sampler is no_duplicates
 
 
 @pytest.mark.parametrize(("warmup", "steps"), [(0.1, 20), (0.0, 0), (30.0, 30)])

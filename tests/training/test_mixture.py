@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from tiny_models import Tiny
 from stbench.cache import Store
 from stbench.data.mixture import prepare_all
 from stbench.models.build import build
+from stbench.training.by_length import ByLength
 from stbench.training.callbacks import checksum
 from stbench.training.mixture import (
     SamplerByPart,
@@ -171,7 +172,7 @@ def test_each_part_is_put_into_batches_as_its_loss_needs(mixed: Mixing, tmp_path
     found = mixed(LABELS, JUDGED, COSENT, **THREE)
     sampler = batch_sampler_of(found.plan)
     wanted = {"pairs": "no_duplicates", "labels": "group_by_label", "scores": "batch_sampler"}
-    assert sampler == SamplerByPart(wanted)
+    assert sampler == SamplerByPart(wanted, by_length=True)
     assert pickle.loads(pickle.dumps(sampler)) == sampler
     run = Run(found, tmp_path)
     run()
@@ -180,6 +181,9 @@ def test_each_part_is_put_into_batches_as_its_loss_needs(mixed: Mixing, tmp_path
 
 def test_one_way_of_making_batches_serves_all_parts(mixed: Mixing) -> None:
     assert batch_sampler_of(mixed(a="pair", b="triplet").plan) is no_duplicates
+    alike = mixed("loss=CoSENTLoss", a="scored_pair", b="scored_pair").plan
+    assert batch_sampler_of(alike) is ByLength
+    assert batch_sampler_of(replace(alike, training=replace(alike.training, by_length=False))) == "batch_sampler"
     assert pickle.loads(pickle.dumps(no_duplicates)) is no_duplicates
 
 
