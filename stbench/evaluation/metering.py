@@ -16,7 +16,7 @@ from stbench.cache import Store
 from stbench.config.sentence import ModelType
 from stbench.evaluation.cost import BYTES_OF_ACTIVE, BYTES_OF_FLOAT, Cost, Costs, Machine
 from stbench.evaluation.cost_texts import CostTexts
-from stbench.evaluation.recording import autocast
+from stbench.models.precision import computing_in
 from stbench.plan.hardware import Mode
 from stbench.plan.plan import Plan
 
@@ -93,7 +93,7 @@ class _Clock:
 
     def seconds(self, texts: Sequence[Any]) -> float:
         one = self.candidate
-        with autocast(one.precision, one.model.device.type):
+        with computing_in(one.precision, one.model):
             start = time.perf_counter()
             encoded = self.call(texts)
             _finish(encoded)

@@ -3,19 +3,20 @@
 What is shared by all of them. The modules beside this one extend the classes of one kind each: a function takes an
 evaluator class of the library and returns a subclass whose instances have `outcomes` after a call: `id`, and what
 `stbench.verdict.statistics` needs to compute the deciding metric again on a resample.
-They also run inside the autocast context of the run, whether the trainer calls them or stbench does.
+The models that they ask compute in the precision of the run, whether the trainer calls them or stbench does.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from stbench.errors import Failed
+from stbench.models.precision import computing_in
 from stbench.models.prompts import Prompts, prompted
 from stbench.plan.hardware import Mode
 
@@ -54,16 +55,6 @@ class Recorder(Protocol):
     def __call__(self, model: Any, *args: Any, **kwargs: Any) -> dict[str, float]: ...
 
 
-def autocast(precision: Mode, device_type: str) -> AbstractContextManager[Any]:
-    """The mixed-precision context of the run; nothing for fp32."""
-    import torch
-
-    if precision == "fp32":
-        return nullcontext()
-    dtype = torch.bfloat16 if precision == "bf16" else torch.float16
-    return torch.autocast(device_type, dtype=dtype)
-
-
 def recording(base: type[BaseEvaluator]) -> type[Any]:
     """What all recorders share; a subclass says in `watched` and `kept` how the outcomes come about."""
 
@@ -83,7 +74,7 @@ def recording(base: type[BaseEvaluator]) -> type[Any]:
         def __call__(self, model: Any, *args: Any, **kwargs: Any) -> dict[str, float]:
             self.outcomes = {}
             own = prompted(model, self.prompts) if self.prompts is not None else nullcontext()
-            with autocast(self.autocast_mode, model.device.type), own:
+            with computing_in(self.autocast_mode, model), own:
                 seen = self.watched(model)
                 metrics: dict[str, float] = super().__call__(seen, *args, **kwargs)
                 self.kept(seen, metrics)

@@ -12,6 +12,7 @@ from stbench.data.convert import listed
 from stbench.data.shapes import Conversion
 from stbench.models.digest import weights_digest
 from stbench.models.miner import Watch, reading, reranker, unwatched
+from stbench.models.precision import computing_in
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -79,14 +80,15 @@ class Teacher:
         for start in range(0, len(asked), AT_A_TIME):
             some = asked[start : start + AT_A_TIME]
             said = f"asking {self.plan.base.name}" + (f", {start:,} of {len(asked):,} done" if start else "")
-            key = key_of(kind, self.digest, self.plan.kind, self.plan.max_seq_length, some)
+            key = key_of(kind, self.digest, self.plan.kind, self.plan.max_seq_length, self.plan.precision, some)
             folder = store.product(kind, key, partial(self._ask, some, said))
             parts.append(Dataset.from_file(str(folder / "answers.arrow")))
         return concatenate_datasets(parts)
 
     def _ask(self, some: list[Any], said: str, folder: Path) -> None:
         model = self._load()
-        with reading(model, self.plan.max_seq_length), self.watch(model, len(some), said):
+        half, limited = computing_in(self.plan.precision, model), reading(model, self.plan.max_seq_length)
+        with half, limited, self.watch(model, len(some), said):
             answers = self._predict(model, some) if self.plan.kind == "cross_encoder" else self._encode(model, some)
         _write(_table(answers), folder / "answers.arrow")
 

@@ -13,6 +13,7 @@ from stbench.models.blueprint import Blueprint
 from stbench.models.choose import named_base
 from stbench.models.digest import weights_digest
 from stbench.plan.draft import Draft
+from stbench.plan.hardware import choose_device, choose_precision
 from stbench.plan.plan import TeacherPlan
 
 _CALLED: dict[ModelType, str] = {
@@ -132,7 +133,10 @@ def teacher_plan(sentence: Sentence, student: Base) -> TeacherPlan | None:
     base = helper(chosen.model, "teacher.model")
     size = sentence.base_model.projection or _size(student)
     projected = size if chosen.kind == "bi_encoder" and chosen.projection == "auto" and _size(base) > size else None
-    return TeacherPlan(chosen.kind, base, chosen.batch_size, projected, chosen.max_seq_length)
+    # Its own: a student of static embeddings has nothing that half precision would speed up.
+    device, _ = choose_device(sentence.hardware)
+    precision, *_ = choose_precision(sentence.precision, device, base.architecture == "static")
+    return TeacherPlan(chosen.kind, base, chosen.batch_size, projected, chosen.max_seq_length, precision)
 
 
 def taught_dimensions(sentence: Sentence, student: Base) -> int | None:

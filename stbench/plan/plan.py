@@ -41,6 +41,7 @@ class TeacherPlan:
     """Of the student, where the teacher's embeddings are larger and are projected."""
     max_seq_length: int | None = None
     """Tokens that it reads; None: as many as it does by itself."""
+    precision: Mode = "fp32"
 
     @property
     def size(self) -> int:

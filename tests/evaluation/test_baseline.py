@@ -96,7 +96,7 @@ def changes(plan: Plan, tiny: Tiny) -> dict[str, Plan]:
         "length": replace(plan, blueprint=replace(blueprint, max_seq_length=6)),
         "pooling": replace(plan, blueprint=replace(blueprint, pooling="cls")),
         "seed of new heads": replace(plan, seed=plan.seed + 1),
-        "precision": replace(plan, precision="bf16"),
+        "precision": replace(plan, precision="fp32" if plan.precision == "bf16" else "bf16"),
         "batches": replace(plan, evaluator=replace(evaluator, batch_size=3)),
         "metric": replace(plan, evaluator=replace(evaluator, statistic="spearman")),
     }

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +17,6 @@ from small_evaluators import ANSWERS, QUESTIONS, N, choice, evaluator, model, ro
 import stbench
 from stbench.cache import Store
 from stbench.data.splits import content_hash
-from stbench.evaluation import recording
 from stbench.models.miner import unwatched
 from stbench.plan.evaluators import cutoffs, statistic_of
 from stbench.verdict.statistics import STATISTICS
@@ -190,21 +188,10 @@ def test_the_similarity_of_each_pair_is_that_of_its_own_texts(type_: ModelType, 
         ("binary", "cross_encoder"),
     ],
 )
-def test_evaluation_runs_inside_the_autocast_of_the_run(
-    kind: str, type_: ModelType, store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_model_computes_in_the_precision_of_the_run(kind: str, type_: ModelType, store: Store) -> None:
     import torch
 
-    entered: list[tuple[str, str]] = []
     inside: list[bool] = []
-
-    @contextmanager
-    def watched(precision: Any, device: str) -> Iterator[None]:
-        entered.append((precision, device))
-        with torch.autocast(device, dtype=torch.bfloat16):
-            yield
-
-    monkeypatch.setattr(recording, "autocast", watched)
     encoder = model(type_, kind)
     hook = next(iter(encoder.children())).register_forward_hook(
         lambda *_: inside.append(torch.is_autocast_enabled("cpu"))
@@ -213,20 +200,30 @@ def test_evaluation_runs_inside_the_autocast_of_the_run(
         evaluator(kind, type_, store, precision="bf16")(encoder)
     finally:
         hook.remove()
-    assert entered == [("bf16", "cpu")]
     assert inside
     assert all(inside)
     assert not torch.is_autocast_enabled("cpu")
+    assert encoder.forward.__func__ is type(encoder).forward
 
 
-@pytest.mark.parametrize(("precision", "dtype"), [("fp32", None), ("bf16", "bfloat16"), ("fp16", "float16")])
-def test_the_type_of_autocast_is_that_of_the_precision(precision: Any, dtype: str | None) -> None:
+def test_similarities_are_computed_in_full_precision(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In bf16 many of them would be equal, and there is no product of sparse matrices."""
     import torch
 
-    with recording.autocast(precision, "cpu"):
-        assert torch.is_autocast_enabled("cpu") == (dtype is not None)
-        if dtype:
-            assert torch.get_autocast_dtype("cpu") == getattr(torch, dtype)
+    seen: list[tuple[bool, Any]] = []
+    for type_ in ("sentence_transformer", "sparse_encoder"):
+        encoder = model(type_, "retrieval")
+        plain = encoder.similarity
+
+        def watched(one: Any, other: Any, plain: Any = plain) -> Any:
+            seen.append((torch.is_autocast_enabled("cpu"), one[0].dtype))
+            return plain(one, other)
+
+        monkeypatch.setattr(type(encoder), "similarity", property(lambda _, watched=watched: watched))
+        evaluator("retrieval", type_, store, precision="bf16")(encoder)
+        monkeypatch.undo()
+    assert len(seen) >= 2
+    assert set(seen) == {(False, torch.float32)}
 
 
 def test_bf16_is_felt_and_keeps_similarities_as_plain_numbers(store: Store) -> None:

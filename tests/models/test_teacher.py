@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +23,8 @@ from stbench.models.blueprint import Blueprint
 from stbench.models.build import build
 from stbench.models.miner import Rescorer
 from stbench.models.teacher import Teacher
-from stbench.plan.plan import TeacherPlan
+from stbench.plan.hardware import processor
+from stbench.plan.plan import Plan, TeacherPlan
 
 PAIRS = [("what is a tool", f"a tool is thing number {number}") for number in range(6)]
 
@@ -265,3 +266,29 @@ def test_a_teacher_that_reads_less_answers_for_itself(rerankers: dict[int, Path]
     score = step("pair", "score")
     answers = [teacher.answer(rows, score, store)["score"] for teacher in (whole, cut)]
     assert answers[0] != answers[1]
+
+
+def test_half_precision_is_another_answer_and_nearly_the_same(rerankers: dict[int, Path], store: Store) -> None:
+    rows = Dataset.from_list([{"anchor": a, "positive": p, "negative": "a red room"} for a, p in PAIRS])
+    plan = TeacherPlan("cross_encoder", based(rerankers[1]), 4)
+    full, half = (
+        Teacher(replace(plan, precision=mode), "cpu").answer(rows, step("triplet", "score"), store)["margin"]
+        for mode in ("fp32", "bf16")
+    )
+    assert 0 < np.abs(np.subtract(full, half)).max() < 0.05
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [([], "fp32" if not processor().bf16 else "bf16"), (["precision=bf16"], "bf16"), (["precision=fp32"], "fp32")],
+)
+def test_the_precision_is_that_of_the_teachers_own_weights(
+    words: list[str], expected: str, rerankers: dict[int, Path], plan_of: Callable[..., Plan], tiny: Tiny
+) -> None:
+    """The student, of static embeddings, computes in fp32 by default."""
+    plan = plan_of(
+        f"base_model={tiny.static}", "loss=distillation", "teacher=cross_encoder",
+        f"teacher.model={rerankers[1]}", *words,
+    )  # fmt: skip
+    assert plan.data.teacher
+    assert plan.data.teacher.precision == expected
