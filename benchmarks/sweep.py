@@ -43,27 +43,8 @@ def main() -> int:
 
 def rows_into(folder: Path) -> None:
     """The splits of python_docs as the default sentence makes them, as three files."""
-    code = """
-import sys
-from hydra import compose, initialize_config_dir
-from omegaconf import open_dict
-from stbench.cache import Store, cache_folder
-from stbench.config.check import checked
-from stbench.config.discovery import package_conf
-from stbench.data.mixture import prepare_all
-from stbench.plan.make import make_plan
-with initialize_config_dir(version_base="1.3", config_dir=str(package_conf())):
-    config = compose("config", [], return_hydra_config=True)
-with open_dict(config):
-    names = config.pop("hydra").runtime.choices
-store = Store(cache_folder(), "on")
-plan = make_plan(checked(config), {str(k): str(v) for k, v in names.items() if v}, "rows", store)
-splits = prepare_all(plan, store, None, None, None)
-for name in ("train", "validation", "test"):
-    getattr(splits, name).to_parquet(f"{sys.argv[1]}/{name}.parquet")
-"""
-    folder.mkdir()
-    subprocess.run([sys.executable, "-c", code, str(folder)], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    words = [sys.executable, str(ROOT / "benchmarks" / "rows.py"), str(folder)]
+    subprocess.run(words, cwd=ROOT, check=True, stdout=subprocess.DEVNULL, env={**os.environ, "PYTHONPATH": str(ROOT)})
 
 
 def scripts(place: Path, data: Path) -> float:
