@@ -151,6 +151,7 @@ class Stages:
 
         from stbench.models.adapter import trained_parameters
         from stbench.models.tokens import learn_tokens
+        from stbench.records.spent import too_dear
         from stbench.training.mixture import loss_of, rows_of
         from stbench.training.train import Watchers, train
 
@@ -173,10 +174,14 @@ class Stages:
                 watchers,
             )
         seconds = self._record.seconds["training"]
+        self._record.seconds["training"] -= trained.seconds_evaluating
+        self._record.seconds["selection"] = trained.seconds_evaluating
         if self._plan.blueprint.adapter is not None:
             moving, whole = trained_parameters(self._model)
             console.say(f"adapter: {moving:,} of {whole:,} parameters were trained ({moving / whole:.2%})")
         console.say(f"training: {trained.last_step:,} steps, best at step {trained.best_step} ({seconds:.1f} s)")
+        if note := too_dear(self._record.seconds, self._plan.training.eval_steps):
+            console.note(note)
         return trained
 
     def final(self, evaluators: Mapping[str, Recorder]) -> dict[str, Scores]:

@@ -26,6 +26,7 @@ from stbench.records.attempt import begin, ended_at
 from stbench.records.folder import LOGS, RunFolder
 from stbench.records.logs import to_file
 from stbench.records.mlflow_runs import ATTEMPT, PARENT, Status
+from stbench.records.spent import scoring_share
 from stbench.records.tracker import PARENT_VARIABLE, MlflowTracker, NoTracker, Tracker
 
 if TYPE_CHECKING:
@@ -151,6 +152,8 @@ class Logbook:
         self.seconds["in all"] = time.perf_counter() - self._start
         slowest = sorted(((value, name) for name, value in self.seconds.items() if name != "in all"), reverse=True)[:3]
         parts = ", ".join(f"{name} {value:.1f} s" for value, name in slowest)
+        scoring = scoring_share(self.seconds)
+        parts += f"; scoring {scoring:.0%}" if scoring else ""
         taken = f"; {len(self.store.taken)} taken from the cache" if self.store.taken else ""
         gpu = f", {gpu_peak_bytes() / 2**30:.1f} GiB on the GPU" if gpu_peak_bytes() else ""
         memory = f"{peak_bytes() / 2**30:.1f} GiB at the peak{gpu}"

@@ -38,6 +38,8 @@ class Trained:
     """Time and memory of each step of this process."""
     rows_per_second: float | None = None
     """Evaluations and checkpoints not counted."""
+    seconds_evaluating: float = 0.0
+    """Of `seconds`, by this process."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,7 @@ def train(
         callbacks=[*callbacks, pace],
     )
     trainer.remove_callback(PrinterCallback)
+    evaluating = _timing(trainer)
     of_loss.read(newest)
     with stop.listening(), without_cards(model):
         trainer.train(resume_from_checkpoint=newest)
@@ -124,7 +127,23 @@ def train(
         seconds_to_first_step=first_step[0] if first_step else 0.0,
         pace=tuple(pace.moments),
         rows_per_second=pace.rows_per_second(plan.training.batch_size * plan.training.gradient_accumulation),
+        seconds_evaluating=sum(evaluating),
     )
+
+
+def _timing(trainer: Any) -> list[float]:
+    """Grows by the seconds of each evaluation that `trainer` makes."""
+    evaluate, seconds = trainer.evaluate, []
+
+    def timed(*args: Any, **kwargs: Any) -> Any:
+        start = time.perf_counter()
+        try:
+            return evaluate(*args, **kwargs)
+        finally:
+            seconds.append(time.perf_counter() - start)
+
+    trainer.evaluate = timed
+    return seconds
 
 
 def newest_checkpoint(folder: Path) -> str | None:
