@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from stbench.data.rows import each
 from stbench.data.shapes import Conversion
 from stbench.errors import Problem, Refused
 
@@ -51,7 +52,7 @@ def texts_of(rows: Dataset) -> list[str]:
     """Every distinct text of `rows`, in their order."""
     names = [name for name in rows.column_names if name in _TEXTS or name.startswith("negative")]
     found: dict[str, None] = {}
-    for row in rows.select_columns(names):
+    for row in each(rows, *names):
         for name in names:
             found.update(dict.fromkeys(row[name] if isinstance(row[name], list) else [row[name]]))
     return list(found)
@@ -72,13 +73,13 @@ def table_of(yielded: Iterator[Row]) -> Dataset:
 
 
 def _rank(rows: Dataset, **_: Any) -> Iterator[Row]:
-    for row in rows:
+    for row in each(rows):
         documents, relevance = listed(row)
         yield {"anchor": row["anchor"], "documents": documents, "relevance": relevance}
 
 
 def _unfold(rows: Dataset, **_: Any) -> Iterator[Row]:
-    for row in rows:
+    for row in each(rows):
         for document, relevance in zip(*listed(row), strict=True):
             yield {"anchor": row["anchor"], "positive": document, "label": int(relevance > 0)}
 
@@ -86,7 +87,7 @@ def _unfold(rows: Dataset, **_: Any) -> Iterator[Row]:
 def _group(rows: Dataset, **_: Any) -> Iterator[Row]:
     """Lists with relevant and irrelevant documents; an anchor with only one kind teaches no order."""
     lists: dict[str, tuple[list[str], list[float]]] = {}
-    for row in rows:
+    for row in each(rows):
         documents, relevance = lists.setdefault(row["anchor"], ([], []))
         documents.append(row["positive"])
         relevance.append(float(row["label"]))
@@ -97,7 +98,7 @@ def _group(rows: Dataset, **_: Any) -> Iterator[Row]:
 
 def _contrast(rows: Dataset, **_: Any) -> Iterator[Row]:
     """Each relevant document once, beside the less relevant ones in turn."""
-    for row in rows:
+    for row in each(rows):
         documents, relevance = listed(row)
         for place, (document, grade) in enumerate(zip(documents, relevance, strict=True)):
             worse = [text for text, other in zip(documents, relevance, strict=True) if other < grade]
@@ -106,7 +107,7 @@ def _contrast(rows: Dataset, **_: Any) -> Iterator[Row]:
 
 
 def _keep_positives(rows: Dataset, **_: Any) -> Iterator[Row]:
-    return ({"anchor": row["anchor"], "positive": row["positive"]} for row in rows if row["label"] == 1)
+    return ({"anchor": row["anchor"], "positive": row["positive"]} for row in each(rows) if row["label"] == 1)
 
 
 def _keep(rows: Dataset, *names: str, **_: Any) -> Iterator[Row]:
@@ -115,12 +116,12 @@ def _keep(rows: Dataset, *names: str, **_: Any) -> Iterator[Row]:
 
 def _first_negative(rows: Dataset, **_: Any) -> Iterator[Row]:
     first = next(name for name in rows.column_names if name.startswith("negative"))
-    for row in rows:
+    for row in each(rows):
         yield {"anchor": row["anchor"], "positive": row["positive"], "negative": row[first]}
 
 
 def _as_scores(rows: Dataset, **_: Any) -> Iterator[Row]:
-    for row in rows:
+    for row in each(rows):
         yield {"anchor": row["anchor"], "positive": row["positive"], "score": float(row["label"])}
 
 
@@ -136,7 +137,7 @@ def _infer(rows: Dataset, classes: Sequence[str], **_: Any) -> Iterator[Row]:
 def _by_anchor(rows: Dataset, classes: Sequence[str], start: str) -> dict[str, list[str]]:
     wanted = {number for number, name in enumerate(classes) if name.lower().startswith(start)}
     found: dict[str, list[str]] = {}
-    for row in rows:
+    for row in each(rows):
         if row["label"] in wanted:
             found.setdefault(row["anchor"], []).append(row["positive"])
     return found
@@ -145,7 +146,7 @@ def _by_anchor(rows: Dataset, classes: Sequence[str], start: str) -> dict[str, l
 def _same_label(rows: Dataset, **_: Any) -> Iterator[Row]:
     """Each text beside the next one of its label; the last beside the first."""
     by_label: dict[int, list[str]] = {}
-    for row in rows:
+    for row in each(rows):
         by_label.setdefault(row["label"], []).append(row["text"])
     for texts in by_label.values():
         for place, text in enumerate(texts if len(texts) > 1 else []):
@@ -153,7 +154,7 @@ def _same_label(rows: Dataset, **_: Any) -> Iterator[Row]:
 
 
 def _translate(rows: Dataset, **_: Any) -> Iterator[Row]:
-    return ({"anchor": row["text"], "positive": row["translation"]} for row in rows)
+    return ({"anchor": row["text"], "positive": row["translation"]} for row in each(rows))
 
 
 def _drop_scores(rows: Dataset, **_: Any) -> Iterator[Row]:
@@ -161,7 +162,7 @@ def _drop_scores(rows: Dataset, **_: Any) -> Iterator[Row]:
 
 
 def _margins(rows: Dataset, **_: Any) -> Iterator[Row]:
-    for row in rows:
+    for row in each(rows):
         positive, *others = row["scores"]
         for negative, score in zip(negatives_of(row), others, strict=True):
             yield {
@@ -173,7 +174,7 @@ def _score_pairs(rows: Dataset, **_: Any) -> Iterator[Row]:
     """One row a document; the scores of all rows are brought to 0 … 1."""
     scores = [float(score) for some in rows["scores"] for score in some]
     low, high = min(scores), max(scores)
-    for row in rows:
+    for row in each(rows):
         for document, score in zip(listed(row)[0], row["scores"], strict=True):
             yield {"anchor": row["anchor"], "positive": document, "score": (score - low) / (high - low or 1.0)}
 
@@ -184,19 +185,19 @@ def _texts(rows: Dataset, **_: Any) -> Iterator[Row]:
 
 def _damage(rows: Dataset, seed: int, **_: Any) -> Iterator[Row]:
     draw = random.Random(seed)
-    for row in rows:
+    for row in each(rows):
         words = row["text"].split()
         kept = [word for word in words if draw.random() >= DELETED] or [draw.choice(words)]
         yield {"damaged": " ".join(kept), "text": row["text"]}
 
 
 def _twin(rows: Dataset, **_: Any) -> Iterator[Row]:
-    return ({"text": row["text"], "twin": row["text"]} for row in rows)
+    return ({"text": row["text"], "twin": row["text"]} for row in each(rows))
 
 
 def _tension(rows: Dataset, seed: int, **_: Any) -> Iterator[Row]:
     draw = random.Random(seed)
-    texts = list(rows["text"])
+    texts = rows["text"][:]
     for place, text in enumerate(texts):
         yield {"text": text, "other": text if place % TENSION == 0 else draw.choice(texts)}
 

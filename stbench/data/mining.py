@@ -16,6 +16,7 @@ from stbench.data.convert import Row, table_of
 from stbench.data.corpus import Corpus
 from stbench.data.guarded import NEVER, GuardedMiner, GuardedRescorer
 from stbench.data.positives import Positives
+from stbench.data.rows import digest, each, values
 from stbench.data.splits import content_hash
 from stbench.errors import Problem, Refused
 
@@ -98,7 +99,7 @@ class Mined:
     @cached_property
     def rows(self) -> Dataset:
         """Rows of the target shape; pairs that lack what it needs are left out. Raises `Refused` when no row is left."""
-        made = (row for pair in self.lists for row in _SHAPED[self.target](pair, self.settings.num))
+        made = (row for pair in each(self.lists) for row in _SHAPED[self.target](pair, self.settings.num))
         rows = table_of(_each_once(made))
         if not len(rows):
             raise Refused(_none_found(len(self.lists), self.settings))
@@ -107,8 +108,8 @@ class Mined:
     @cached_property
     def counts(self) -> dict[str, int]:
         """How many queries have fewer negatives than were wanted, what became of them, and what would admit more."""
-        number = {row["anchor"]: max(0, len(row["scores"]) - 1) for row in self.lists}
-        kept = set(self.rows["anchor"])
+        number = {row["anchor"]: max(0, len(row["scores"]) - 1) for row in each(self.lists, "anchor", "scores")}
+        kept = set(self.rows["anchor"][:])
         few = [query for query, found in number.items() if found < self.settings.num]
         said = f"of {len(number):,} queries have fewer than {self.settings.num} admissible negatives"
         fate = "random documents fill up" if self.settings.fill == "random" else "they keep what they have"
@@ -137,16 +138,16 @@ def mine(
     """
     from datasets import Dataset
 
-    pool = pool or Pool(Positives(zip(pairs["anchor"], pairs["positive"], strict=True)))
-    texts = [[row["anchor"], row["positive"]] for row in pairs]
     models = [miner.digest, rescorer.digest if rescorer else None]
-    key = key_of("mined with ranks", asdict(settings), models, pool.digest, texts)
+    texts = digest(pairs, "anchor", "positive")
+    key = key_of("mined with ranks", asdict(settings), models, pool.digest if pool else None, texts)
 
     def build(folder: Path) -> None:
-        found = _found(pairs, settings, miner, pool, rescorer)
+        known = pool or Pool(Positives(values(pairs, "anchor", "positive")))
+        found = _found(pairs, settings, miner, known, rescorer)
         if not found:
             raise Refused(_none_found(len(pairs), settings))
-        Dataset.from_list(_filled(pairs, found, settings, pool)).to_parquet(str(folder / "mined.parquet"))
+        Dataset.from_list(_filled(pairs, found, settings, known)).to_parquet(str(folder / "mined.parquet"))
 
     lists = Dataset.from_parquet(str(store.product("mined", key, build) / "mined.parquet"))
     return Mined(lists, target, settings)
@@ -207,8 +208,8 @@ def _found(
     from stbench.models.miner import reading
 
     corpus = pool.corpus.read() if pool.corpus else None
-    documents = len({*pairs["positive"], *(corpus or ())})
-    queries = len(set(pairs["anchor"]))
+    documents = len({*pairs["positive"][:], *(corpus or ())})
+    queries = len(set(pairs["anchor"][:]))
     model = miner.load()
     range_max = max(min(settings.range_max, documents), settings.range_min + settings.num)
     guarded = GuardedMiner(model, pool.known, depth=range_max)
@@ -238,7 +239,7 @@ def _found(
             faiss_batch_size=max(1, SIMILARITIES // documents),
             verbose=False,
         )
-    lists = zip(mined["anchor"], mined["positive"], mined["scores"], strict=True) if len(mined) else ()
+    lists = values(mined, "anchor", "positive", "scores") if len(mined) else ()
     return {
         (anchor, positive): Found(negatives, scores, [guarded.rank(anchor, text) for text in negatives])
         for anchor, (positive, *negatives), scores in lists
@@ -247,10 +248,10 @@ def _found(
 
 def _filled(pairs: Dataset, mined: Mapping[tuple[str, str], Found], settings: MiningSettings, pool: Pool) -> list[Row]:
     """Every pair with its negatives; random documents stand for those that are lacking."""
-    documents = list(dict.fromkeys([*pairs["positive"], *(pool.corpus.read() if pool.corpus else ())]))
+    documents = list(dict.fromkeys([*pairs["positive"][:], *(pool.corpus.read() if pool.corpus else ())]))
     nearly = _nearly_positive(pairs, mined) if settings.near_positives == "drop" else lambda *_: False
     rows: list[Row] = []
-    for anchor, positive in dict.fromkeys(zip(pairs["anchor"], pairs["positive"], strict=True)):
+    for anchor, positive in dict.fromkeys(values(pairs, "anchor", "positive")):
         found = mined.get((anchor, positive), Found((), (), ())).without(partial(nearly, anchor))
         negatives = list(found.negatives)
         if settings.fill == "random" and len(negatives) < settings.num:
@@ -267,9 +268,9 @@ def _filled(pairs: Dataset, mined: Mapping[tuple[str, str], Found], settings: Mi
 def _nearly_positive(pairs: Dataset, mined: Mapping[tuple[str, str], Found]) -> Callable[[str, str], bool]:
     """Whether a query has a positive that is nearly the text."""
     positives: dict[str, dict[str, str]] = {}
-    for anchor, positive in zip(pairs["anchor"], pairs["positive"], strict=True):
+    for anchor, positive in values(pairs, "anchor", "positive"):
         positives.setdefault(anchor, {})[content_hash(positive)] = positive
-    alike = Alike([*pairs["positive"], *(text for found in mined.values() for text in found.negatives)])
+    alike = Alike([*pairs["positive"][:], *(text for found in mined.values() for text in found.negatives)])
     return lambda query, text: alike.among(text, positives[query]) is not None
 
 
@@ -303,7 +304,7 @@ def _rescorer(
 
     stack.enter_context(reading(model, settings.max_seq_length))
     stack.enter_context(rescorer.watch(model, queries * settings.range_max, "rescoring"))
-    return GuardedRescorer(model, guarded.hides, set(zip(pairs["anchor"], pairs["positive"], strict=True)))
+    return GuardedRescorer(model, guarded.hides, set(values(pairs, "anchor", "positive")))
 
 
 @contextmanager
@@ -350,9 +351,9 @@ _SHAPED: dict[Shape, Callable[[Row, int], Iterator[Row]]] = {
 
 def _each_once(rows: Iterable[Row]) -> Iterator[Row]:
     """Negatives of a query with several positives come with each of them; labelled rows would say the same twice."""
-    seen: set[str] = set()
+    seen: set[tuple[Any, ...]] = set()
     for row in rows:
-        content = key_of(dict(row))
+        content = tuple(tuple(value) if isinstance(value, list) else value for value in row.values())
         if content not in seen:
             seen.add(content)
             yield row

@@ -12,6 +12,7 @@ from stbench.config.mixture import PARTS, telling
 from stbench.data.convert import negatives_of
 from stbench.data.positives import Positives, known_positives
 from stbench.data.prepare import converted, divided, prepare
+from stbench.data.rows import each
 from stbench.data.searched import without_queries
 from stbench.data.splits import Splits, anchors_of, content_hash
 from stbench.errors import Problem, Refused
@@ -74,7 +75,10 @@ def without_leaks(parts: Mapping[str, Splits]) -> dict[str, Splits]:
 
     Raises `Refused` when nothing is left of a part.
     """
-    held = {name: {pair for rows in (one.validation, one.test) for pair in _pairs(rows)} for name, one in parts.items()}
+    held = {
+        name: {pair for rows in (one.validation, one.test) for pair in _pairs(each(rows))}
+        for name, one in parts.items()
+    }
     return {name: _without(name, one, parts, held) for name, one in parts.items()}
 
 
@@ -82,7 +86,7 @@ def _without(name: str, splits: Splits, parts: Mapping[str, Splits], held: Mappi
     train = splits.train
     for other, pairs in held.items():
         if other != name:
-            kept = [index for index, row in enumerate(train) if pairs.isdisjoint(_pairs_of(row))]
+            kept = [index for index, row in enumerate(each(train)) if pairs.isdisjoint(_pairs_of(row))]
             train = without_queries(train.select(kept), parts[other].collections)
     if not len(train):
         what = f"no training rows are left of {name}: other parts hold them out"

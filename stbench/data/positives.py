@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from stbench.cache import key_of
 from stbench.data.convert import listed
 from stbench.data.roles import Mapped
+from stbench.data.rows import each, values
 from stbench.data.splits import content_hash
 
 if TYPE_CHECKING:
@@ -67,13 +68,16 @@ def known_positives(splits: Mapping[str, Dataset], mapped: Mapping[str, Mapped])
     for name, rows in splits.items():
         shape, classes = mapped[name].shape, mapped[name].classes
         if shape == "labeled_text":
-            for text, label in zip(rows["text"], rows["label"], strict=True):
+            for text, label in values(rows, "text", "label"):
                 groups.setdefault(label, []).append(text)
         elif "text" in rows.column_names:
-            pairs += zip(rows["text"], rows["translation"], strict=True) if "translation" in rows.column_names else ()
+            pairs += values(rows, "text", "translation") if "translation" in rows.column_names else ()
         elif "documents" in rows.column_names:
             pairs += (
-                (row["anchor"], text) for row in rows for text, value in zip(*listed(row), strict=True) if value > 0
+                (row["anchor"], text)
+                for row in each(rows)
+                for text, grade in zip(*listed(row), strict=True)
+                if grade > 0
             )
         else:
             pairs += _pairs(rows, classes)
@@ -82,7 +86,7 @@ def known_positives(splits: Mapping[str, Dataset], mapped: Mapping[str, Mapped])
 
 def _pairs(rows: Dataset, classes: Iterable[str]) -> Iterable[tuple[str, str]]:
     """Anchor and positive of each row; of labelled rows those with label 1, of NLI those that are entailed."""
-    found = zip(rows["anchor"], rows["positive"], strict=True)
+    found = values(rows, "anchor", "positive")
     if "label" not in rows.column_names:
         return found
     names = tuple(classes)

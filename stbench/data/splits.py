@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from stbench.config.sentence import Shape
 from stbench.data.roles import BINARY, UNLABELLED, Mapped, is_missing, number_of
+from stbench.data.rows import each
 from stbench.errors import Problem, Refused
 
 if TYPE_CHECKING:
@@ -247,11 +248,12 @@ def _cut(rows: Dataset, limit: int | None) -> Dataset:
     if limit is None or len(rows) <= limit:
         return rows
     keys = [
-        (content_hash(anchor), repr(list(row.values()))) for anchor, row in zip(anchors_of(rows), rows, strict=True)
+        (content_hash(anchor), repr(list(row.values())))
+        for anchor, row in zip(anchors_of(rows), each(rows), strict=True)
     ]
     order = sorted(range(len(rows)), key=keys.__getitem__)
     if {"text", "label"} <= set(rows.column_names):
-        order = _in_groups(order, list(rows["label"]))
+        order = _in_groups(order, rows["label"][:])
     return rows.select(sorted(order[:limit]))
 
 
@@ -274,7 +276,9 @@ def _without(train: Dataset, held: list[Dataset], counts: dict[str, int]) -> Dat
     texts = [
         role for role in ("anchor", "positive", "text") if all(role in rows.column_names for rows in (train, *held))
     ]
-    seen = {tuple(content_hash(row[role]) for role in texts) for rows in held for row in rows}
-    kept = [i for i, row in enumerate(train) if tuple(content_hash(row[role]) for role in texts) not in seen]
+    seen = {tuple(content_hash(row[role]) for role in texts) for rows in held for row in each(rows, *texts)}
+    kept = [
+        i for i, row in enumerate(each(train, *texts)) if tuple(content_hash(row[role]) for role in texts) not in seen
+    ]
     _count(counts, "training rows that are also held out, left out", len(train) - len(kept))
     return train.select(kept)

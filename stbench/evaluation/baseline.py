@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from stbench.cache import Store, key_of
+from stbench.data.rows import each
 from stbench.data.splits import Splits
 from stbench.evaluation.evaluate import cached, evaluate
 from stbench.evaluation.recording import Recorder
@@ -87,7 +88,7 @@ def _judged(splits: Splits, name: str) -> object:
     if found := splits.collections.get(name):
         return found.digest
     rows = getattr(splits, name)
-    return [rows.column_names, [list(row.values()) for row in rows]]
+    return [rows.column_names, [list(row.values()) for row in each(rows)]]
 
 
 def _key(plan: Judging, name: str, evaluator: EvaluatorPlan, judged: object) -> str:

@@ -11,6 +11,7 @@ from stbench.cache import Store
 from stbench.config.sentence import ModelType
 from stbench.data.collection import Collection
 from stbench.data.convert import convert
+from stbench.data.rows import each
 from stbench.errors import Problem, Refused
 from stbench.evaluation.bm25 import NAME, rankings_of
 from stbench.evaluation.duplicates import per_duplicate
@@ -115,7 +116,7 @@ def _digest(rows: Dataset) -> str:
     import xxhash
 
     digest = xxhash.xxh3_128()
-    for row in rows:
+    for row in each(rows):
         digest.update(repr(list(row.values())).encode("utf-8", "surrogatepass"))
     return str(digest.hexdigest())
 

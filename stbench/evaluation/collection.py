@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from stbench.data.collection import Collection, Grades
 from stbench.data.convert import listed
+from stbench.data.rows import each
 from stbench.data.splits import content_hash
 
 if TYPE_CHECKING:
@@ -21,11 +22,11 @@ def collection_of(rows: Dataset) -> Collection:
     if "damaged" in rows.column_names:
         rows = rows.rename_columns({"damaged": "anchor", "text": "positive"})
     if "text" in rows.column_names:
-        return by_label(list(rows["text"]), list(rows["label"]))
+        return by_label(rows["text"][:], rows["label"][:])
     queries: dict[str, str] = {}
     corpus: dict[str, str] = {}
     grades: Grades = {}
-    for row in rows:
+    for row in each(rows):
         query = content_hash(row["anchor"])
         judged = grades.setdefault(query, {})
         for document, relevance in zip(*_judged(row), strict=True):

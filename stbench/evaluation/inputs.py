@@ -10,6 +10,7 @@ from stbench.cache import Store
 from stbench.config.sentence import ModelType
 from stbench.data.collection import Collection
 from stbench.data.convert import listed
+from stbench.data.rows import each
 from stbench.data.splits import content_hash
 from stbench.evaluation.collection import collection_of
 from stbench.evaluation.duplicates import BETWEEN
@@ -111,9 +112,9 @@ def _own_lists(rows: Dataset) -> Iterable[dict[str, Any]]:
 def _judged_lists(rows: Dataset) -> Iterable[tuple[str, list[str], list[float]]]:
     """Each row with its documents; labelled pairs of one anchor are one list."""
     if "label" not in rows.column_names:
-        return ((row["anchor"], *listed(row)) for row in rows)
+        return ((row["anchor"], *listed(row)) for row in each(rows))
     lists: dict[str, tuple[list[str], list[float]]] = {}
-    for row in rows:
+    for row in each(rows):
         documents, relevance = lists.setdefault(row["anchor"], ([], []))
         documents.append(row["positive"])
         relevance.append(float(row["label"]))
@@ -121,16 +122,16 @@ def _judged_lists(rows: Dataset) -> Iterable[tuple[str, list[str], list[float]]]
 
 
 def scored_pairs(rows: Dataset, means: Means) -> Inputs:
-    return _pairs(rows, means, {"scores": list(rows["score"])})
+    return _pairs(rows, means, {"scores": rows["score"][:]})
 
 
 def labelled_pairs(rows: Dataset, means: Means) -> Inputs:
-    return _pairs(rows, means, {"labels": list(rows["label"])})
+    return _pairs(rows, means, {"labels": rows["label"][:]})
 
 
 def _pairs(rows: Dataset, means: Means, targets: dict[str, Any]) -> Inputs:
     """Cross-encoders take pairs, the others two columns."""
-    first, second = list(rows["anchor"]), list(rows["positive"])
+    first, second = rows["anchor"][:], rows["positive"][:]
     ids = _ids(first, second)
     if means.type == "cross_encoder":
         pairs = [list(pair) for pair in zip(first, second, strict=True)]
@@ -139,14 +140,14 @@ def _pairs(rows: Dataset, means: Means, targets: dict[str, Any]) -> Inputs:
 
 
 def triplets(rows: Dataset, means: Means) -> Inputs:
-    columns = [list(rows[name]) for name in ("anchor", "positive", "negative")]
+    columns = [rows[name][:] for name in ("anchor", "positive", "negative")]
     arguments = dict(zip(("anchors", "positives", "negatives"), columns, strict=True))
     return Inputs(arguments, _ids(*columns), sum(map(len, columns)))
 
 
 def translations(rows: Dataset, means: Means) -> Inputs:
     names = ("text", "translation") if "translation" in rows.column_names else ("anchor", "positive")
-    source, target = (list(rows[name]) for name in names)
+    source, target = (rows[name][:] for name in names)
     arguments = {"source_sentences": source, "target_sentences": target}
     return Inputs(arguments, _ids(source, target), 2 * len(source))
 
@@ -162,7 +163,7 @@ def duplicates(rows: Dataset, means: Means) -> Inputs:
     """Every pair is a duplicate, or every pair with label 1; all other pairs of the texts are taken for none."""
     texts: dict[str, str] = {}
     pairs: dict[str, tuple[str, str]] = {}
-    for row in rows:
+    for row in each(rows):
         first, second = content_hash(row["anchor"]), content_hash(row["positive"])
         texts.update({first: row["anchor"], second: row["positive"]})
         if first != second and row.get("label", 1):
@@ -173,7 +174,7 @@ def duplicates(rows: Dataset, means: Means) -> Inputs:
 
 def scored_lists(rows: Dataset, means: Means) -> Inputs:
     """Lists without any order of the teacher's say nothing about the student's."""
-    kept = [row for row in rows if len(set(row["scores"])) > 1]
+    kept = [row for row in each(rows) if len(set(row["scores"])) > 1]
     documents = [listed({name: row[name] for name in row if name != "scores"})[0] for row in kept]
     queries = [row["anchor"] for row in kept]
     arguments = {"queries": queries, "documents": documents, "scores": [list(row["scores"]) for row in kept]}
@@ -182,8 +183,8 @@ def scored_lists(rows: Dataset, means: Means) -> Inputs:
 
 def probed_rows(rows: Dataset, means: Means) -> Inputs:
     names = ["text"] if "text" in rows.column_names else ["anchor", "positive"]
-    columns = [list(rows[name]) for name in names]
-    loader = labelled_texts(columns, list(rows["label"]), means.plan.batch_size)
+    columns = [rows[name][:] for name in names]
+    loader = labelled_texts(columns, rows["label"][:], means.plan.batch_size)
     return Inputs({"dataloader": loader}, _ids(*columns), sum(map(len, columns)))
 
 

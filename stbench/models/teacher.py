@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from stbench.cache import Store, key_of
 from stbench.data.convert import listed
+from stbench.data.rows import each
 from stbench.data.shapes import Conversion
 from stbench.models.digest import weights_digest
 from stbench.models.miner import Watch, reading, reranker, unwatched
@@ -43,8 +44,8 @@ class Teacher:
     def answer(self, rows: Dataset, step: Conversion, store: Store) -> Dataset:
         """`rows` after a conversion that asks the teacher."""
         if step.name == "embed":
-            return _beside(rows, self._embeddings(list(rows["text"]), store))
-        lists = [(row["anchor"], listed(row)[0]) for row in rows]
+            return _beside(rows, self._embeddings(rows["text"][:], store))
+        lists = [(row["anchor"], listed(row)[0]) for row in each(rows)]
         scores = self._scores([(anchor, text) for anchor, texts in lists for text in texts], store)
         taken = iter(scores)
         by_row = [[next(taken) for _ in texts] for _, texts in lists]

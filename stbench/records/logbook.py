@@ -19,6 +19,7 @@ from stbench.cache import Store, key_of
 from stbench.config.fingerprint import meaning
 from stbench.config.secrets import redacted
 from stbench.config.sentence import Sentence
+from stbench.data.rows import digest as digest_of
 from stbench.data.sources import Source
 from stbench.errors import Interrupted, in_words
 from stbench.records import ledger
@@ -111,7 +112,7 @@ class Logbook:
         """Names the rows of a split to the tracker; `part` is that of a mixture."""
         if isinstance(self.tracker, NoTracker):
             return  # the digest reads every row
-        digest = key_of([list(row.values()) for row in rows])
+        digest = digest_of(rows)
         self.tracker.dataset(f"{part or Path(source).stem}-{split}", digest, len(rows), source, context or split)
 
     def remember_tracking(self) -> None:

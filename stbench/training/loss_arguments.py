@@ -114,7 +114,7 @@ def _pos_weight(plan: Plan, model: Any, train: Dataset) -> Any:
     """Negatives per positive, so that the rarer class counts as much as the other."""
     import torch
 
-    labels = list(train["label"])
+    labels = train["label"][:]
     positives = max(1, sum(labels))
     return torch.tensor(max(1, len(labels) - positives) / positives)
 
