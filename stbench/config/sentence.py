@@ -431,6 +431,7 @@ class Training(Group):
     gradient_accumulation: int = Field(default=1, ge=1)
     gradient_checkpointing: bool = False
     by_length: bool | None = None
+    profile: bool = False
     max_seq_length: int | None = Field(default=None, ge=2)
     eval_steps: float | None = Field(default=None, gt=0)
     patience: int | None = Field(default=None, ge=0)

@@ -214,5 +214,5 @@ def _training(
         warmup=chosen.warmup, scheduler=chosen.scheduler, weight_decay=chosen.weight_decay,
         gradient_accumulation=chosen.gradient_accumulation, gradient_checkpointing=chosen.gradient_checkpointing,
         sampler=loss.sampler, extra=chosen.extra, sampling=sampling, usual_rate=defaults.usual_rate,
-        by_length=by_length,
+        by_length=by_length, profile=chosen.profile,
     )  # fmt: skip

@@ -175,6 +175,8 @@ class TrainingPlan:
     """How the batches of several data sets alternate."""
     by_length: bool = False
     """Whether rows of one length come together, where a loss allows it."""
+    profile: bool = False
+    """Whether a few steps are measured operator by operator."""
     usual_rate: float | None = None
     """The learning rate that base model, loss and model type suggest."""
 

@@ -42,6 +42,8 @@ FILES = (
     "audit.json",
     "samples.parquet",
     "history.json",
+    "profile.json",
+    "trace.json",
     "config.yaml",
     "plan.txt",
 )
@@ -172,6 +174,8 @@ class Recording:
             },
         )
         folder.write("history.json", list(trained.history))
+        if trained.profile:
+            folder.write("profile.json", trained.profile.as_dict())
         if aside.costs:
             folder.write("cost.json", aside.costs.as_dict())
         if aside.audit:
@@ -200,6 +204,7 @@ class Recording:
             plan=console.plan_text(self._plan),
             config=(self._folder.path / "config.yaml").read_text(encoding="utf-8"), environment=environment(),
             audit=aside.audit, costs=aside.costs, spent=spent, stages=dict(self.seconds), pace=trained.pace,
+            profile=trained.profile,
             files=self._folder.there(FILES),
         )  # fmt: skip
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from stbench.evaluation.sizes import Size
     from stbench.records.beside import Beside
     from stbench.training.pace import Moment
+    from stbench.training.profiling import Profiled
 
 SHOWN_SAMPLES = 10
 """Wins and losses that are told one by one."""
@@ -96,6 +97,8 @@ class Record:
     """Seconds of each stage, in their order."""
     pace: Sequence[Moment] = ()
     """Time and memory of each training step."""
+    profile: Profiled | None = None
+    """Phases and operators of a few steps."""
     files: Sequence[str] = ()
     """Links relative to the report."""
     compared: str = "untouched model"

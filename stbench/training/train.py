@@ -18,8 +18,11 @@ if TYPE_CHECKING:
 
     from stbench.evaluation.recording import Recorder
     from stbench.training.pace import Moment
+    from stbench.training.profiling import Profiled
 
 
+TRACE = "trace.json"
+"""Single events of a profile, beside the checkpoints' folder."""
 LOGGED = ("step", "epoch", "loss", "learning_rate", "grad_norm")
 
 
@@ -38,6 +41,8 @@ class Trained:
     """Time and memory of each step of this process."""
     rows_per_second: float | None = None
     """Evaluations and checkpoints not counted."""
+    profile: Profiled | None = None
+    """Of a few steps, where that was asked for."""
     seconds_evaluating: float = 0.0
     """Of `seconds`, by this process."""
 
@@ -75,6 +80,7 @@ def train(
     from stbench.training.loss_weights import LossWeights
     from stbench.training.mixture import as_the_library_reads, batches_of
     from stbench.training.pace import Pace
+    from stbench.training.profiling import Profiler
     from stbench.training.prompts import training_prompts
 
     start = time.perf_counter()
@@ -107,6 +113,10 @@ def train(
     )
     trainer.remove_callback(PrinterCallback)
     evaluating = _timing(trainer)
+    profiler = Profiler(folder.parent / TRACE) if plan.training.profile else None
+    if profiler:
+        profiler.watch(trainer)
+        trainer.add_callback(profiler)
     of_loss.read(newest)
     with stop.listening(), without_cards(model):
         trainer.train(resume_from_checkpoint=newest)
@@ -127,6 +137,7 @@ def train(
         seconds_to_first_step=first_step[0] if first_step else 0.0,
         pace=tuple(pace.moments),
         rows_per_second=pace.rows_per_second(plan.training.batch_size * plan.training.gradient_accumulation),
+        profile=profiler.found if profiler else None,
         seconds_evaluating=sum(evaluating),
     )
 

@@ -448,6 +448,7 @@ CHANGES: dict[str, tuple[Any, ...]] = {
     "training.scheduler": ("cosine",),
     "training.gradient_checkpointing": (True,),
     "training.max_seq_length": (32,),
+    "training.profile": (True,),
     "training.by_length": (False, "loss=triplet", "negatives=mined"),
     "training.eval_steps": (0.5,),
     "training.extra": ({"adam_beta2": 0.9},),

@@ -18,6 +18,7 @@ from stbench.evaluation.sizes import Size
 from stbench.records.beside import Beside
 from stbench.records.report import MetricRow, Record, SampleRow, render, shares, write
 from stbench.training.pace import Moment
+from stbench.training.profiling import Operator, Profiled
 
 VOID = {"meta", "br"}
 EVIL = "<script>alert('x')</script> & \"quoted\" {{ 7 * 7 }} </pre></details>"
@@ -123,6 +124,16 @@ def record(**changed: Any) -> Record:
         files=["config.yaml", "model/README.md"],
     )
     return replace(whole, **changed)
+
+
+def test_where_the_time_of_a_step_goes_is_shown_where_it_was_measured() -> None:
+    phases = (Operator("forward and loss", 5, 0.6, 0.6), Operator("backward", 5, 0.4, 0.4))
+    page = render(record(profile=Profiled(5, 1.0, phases, (Operator("aten::addmm<b>", 2000, 0.31, 0.41),))))
+    text = " ".join(re.sub(r"<[^>]+>", " ", page).split())
+    assert "5 steps, measured by the profiler" in text
+    assert "forward and loss 5 0.600 60 %" in text
+    assert "aten::addmm&lt;b&gt; 2,000 0.310 41 %" in text
+    assert "Where the time of a step goes" not in render(record())
 
 
 def test_what_was_found_in_the_data_is_shown_with_its_examples_and_their_remedy() -> None:

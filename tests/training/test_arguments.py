@@ -65,7 +65,7 @@ def test_options_reach_the_library(plan: Plan, option: str, value: Any, name: st
 
 def test_every_field_of_the_training_plan_is_read(plan: Plan) -> None:
     """`steps` is an estimate for people, `patience` goes to a callback, `usual_rate` to the advice; whatever else is new must be named here."""
-    named = {option for option, *_ in REACHES} | {"by_length"}
+    named = {option for option, *_ in REACHES} | {"by_length", "profile"}
     assert {field.name for field in dataclasses.fields(plan.training)} == named | {"steps", "patience", "usual_rate"}
 
 
