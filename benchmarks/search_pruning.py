@@ -24,8 +24,8 @@ from typing import Any
 sys.path[:0] = [str(Path(__file__).resolve().parents[1])]
 
 SPACE = (
-    "training.learning_rate=tag(log,interval(0.001,0.3))", "training.batch_size=choice(64,128,256,512)",
-    "loss=choice(contrastive,MultipleNegativesSymmetricRankingLoss)",
+    "training.learning_rate=tag(log,interval(0.0003,1))", "training.weight_decay=interval(0,0.1)",
+    "training.scheduler=choice(linear,cosine,constant)", "loss=choice(contrastive,MultipleNegativesSymmetricRankingLoss)",
 )  # fmt: skip
 FIXED = (
     "tracker=none",
@@ -33,6 +33,7 @@ FIXED = (
     "evaluator.bm25=false",
     "verdict.resamples=100",
     "training.eval_steps=0.1",
+    "training.batch_size=128",
 )
 FULL = ("hydra.sweeper.sampler=random", "hydra.sweeper.pruner=none")
 OTHER_SEEDS = 1000
@@ -78,7 +79,7 @@ class Repetition:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repetitions", type=int, default=10)
-    parser.add_argument("--trials", type=int, default=20, help="of the random search")
+    parser.add_argument("--trials", type=int, default=30, help="of the random search")
     parser.add_argument(
         "--most", type=int, default=None, help="of the search with pruning; default: four times as many"
     )
