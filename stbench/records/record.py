@@ -211,7 +211,8 @@ class Recording:
     def _track_end(self, verdict: Verdict, line: str, final: Scores, trained: Trained, aside: Aside) -> None:
         plain = {"verdict.score": verdict.score, "verdict.baseline": verdict.baseline, "verdict.delta": verdict.delta}
         interval = {"verdict.ci95_low": verdict.low, "verdict.ci95_high": verdict.high, "verdict.p": verdict.p}
-        pace = {"training.rows_per_second": trained.rows_per_second} if trained.rows_per_second else {}
+        pace = {"training.seconds_to_first_step": trained.seconds_to_first_step}
+        pace |= {"training.rows_per_second": trained.rows_per_second} if trained.rows_per_second else {}
         # A process that was killed may have had no time to hand on what its last checkpoint holds; what stands, stands once.
         for entry in trained.history:
             self._log(entry, entry["step"])
@@ -252,7 +253,9 @@ class Recording:
 
 
 def _pace(trained: Trained) -> str:
-    return f", {trained.rows_per_second:,.0f} rows a second" if trained.rows_per_second else ""
+    rate = f", {trained.rows_per_second:,.0f} rows a second" if trained.rows_per_second else ""
+    first = trained.seconds_to_first_step  # a training that was resumed at its end has none
+    return rate + (f", the first step after {first:.1f} s" if first else "")
 
 
 def ledger_cells(verdict: Verdict) -> dict[str, str]:

@@ -37,6 +37,7 @@ class Trained:
     rows: int
     seconds: float
     seconds_to_first_step: float
+    """From the start of the process, until the first step was taken."""
     pace: tuple[Moment, ...] = ()
     """Time and memory of each step of this process."""
     rows_per_second: float | None = None
@@ -71,6 +72,7 @@ def train(
     been written then) and `Failed` when the loss becomes NaN, another checkpoint than the best was loaded, or no weight
     has moved.
     """
+    from psutil import Process
     from transformers import PrinterCallback, set_seed
 
     from stbench.training.adapters import with_own_checkpoints
@@ -89,7 +91,7 @@ def train(
     first_step: list[float] = []
 
     def on_step(done: int, total: int) -> None:
-        first_step.append(time.perf_counter() - start) if not first_step else None
+        first_step.append(time.time() - Process().create_time()) if not first_step else None
         watchers.on_step(done, total)
 
     of_loss, newest = LossWeights(loss, model), newest_checkpoint(folder)

@@ -6,12 +6,14 @@ import gc
 import os
 import shutil
 import signal
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from psutil import Process
 from sentence_transformers.base.evaluation import BaseEvaluator
 from tiny_models import Tiny
 
@@ -152,6 +154,11 @@ def test_every_step_has_its_time_and_memory(plan: Plan, tmp_path: Path) -> None:
     assert [one.step for one in trained.pace] == list(range(1, 11))
     assert trained.rows_per_second == pytest.approx(8 * 10 / sum(one.seconds for one in trained.pace))
     assert sum(one.seconds for one in trained.pace) < trained.seconds
+    alive = time.time() - Process().create_time()
+    assert (
+        alive - trained.seconds < trained.seconds_to_first_step < alive - sum(one.seconds for one in trained.pace[1:])
+    )
+    assert 0 < trained.seconds_evaluating < trained.seconds
 
 
 @pytest.mark.parametrize(
