@@ -49,6 +49,9 @@ test: $(READY) ## all tests
 servers: $(READY) ## tests of tracking with MLflow servers, and with PostgreSQL where it is installed
 	$(PYTHON) -m pytest -m servers
 
+bench: $(READY) ## sentences against the scripts that they replace; writes docs/bench.md: make bench STSB=DIR (an hour)
+	$(PYTHON) benchmarks/speed.py --output docs/bench.md $(if $(STSB),--stsb $(STSB))
+
 bench-sweep: $(READY) ## a sweep against the scripts it replaces; writes docs/bench-sweep.md (a quarter of an hour)
 	$(PYTHON) benchmarks/sweep.py --output docs/bench-sweep.md
 

@@ -30,6 +30,8 @@ PLAIN = ROOT / "benchmarks" / "plain"
 QUIET = ("tracker=none",)
 STEPS = 30
 """Of the SPLADE training."""
+QUERIES, DOCUMENTS, WORDS = 1_000, 20_000, 40
+"""Of the retrieval; words of a document."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,13 @@ def cases(minilm: str, masked: str, stsb: Path | None) -> list[Case]:
              "dataset.validation_size=10", "dataset.test_size=10", f"training.max_steps={STEPS}", "training.batch_size=16",
              "training.max_seq_length=128", "training.eval_steps=1.0", "training.learning_rate=2e-5", "evaluator.cost=false"),
             "pairs",
+        ),
+        Case(
+            "retrieval", f"retrieval score of MiniLM: {QUERIES:,} queries over {DOCUMENTS:,} documents", 0.6, 1.2,
+            ("retrieval.py", minilm),
+            ("job=evaluate", "base_model=minilm", "dataset=beir", "dataset.path={data}", "training.max_seq_length=128",
+             "evaluator.bm25=false", "evaluator.cost=false"),
+            "collection",
         ),
     ]  # fmt: skip
     return [case for case in found if stsb or case.data != "stsb"]
@@ -155,9 +164,9 @@ def ours(case: Case, data: Path, place: Path) -> Spent:
     words = [word.replace("{data}", str(data)) for word in case.words]
     seconds, megabytes, _ = timed([sys.executable, "-m", "stbench", *words, *QUIET], place)
     (folder,) = (place / "experiments").iterdir()
-    verdict, history = (
-        json.loads((folder / f"{name}.json").read_text(encoding="utf-8")) for name in ("verdict", "history")
-    )
+    verdict = json.loads((folder / "verdict.json").read_text(encoding="utf-8"))
+    kept = folder / "history.json"
+    history = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else []
     for name in ("experiments", "logs", "store"):
         shutil.rmtree(place / name)
     losses = [entry["loss"] for entry in history if "loss" in entry]
@@ -197,7 +206,9 @@ class Data:
             assert self._stsb is not None
             return self._stsb
         folder = self._place / name
-        if not folder.exists():
+        if name == "collection" and not folder.exists():
+            collection_in(folder, self.of("pairs"))
+        elif not folder.exists():
             words = {"pairs": [], "lists": ["model=cross_encoder", "loss=listwise", "dataset.limit=400"]}[name]
             rows_into(folder, words, self._place)
         return folder
@@ -206,6 +217,28 @@ class Data:
 def rows_into(folder: Path, words: Sequence[str], place: Path) -> None:
     """The splits of a sentence as three files."""
     timed([sys.executable, str(ROOT / "benchmarks" / "rows.py"), str(folder), *words], place)
+
+
+def collection_in(folder: Path, pairs: Path) -> None:
+    """Pieces of the documentation that `pairs` hold, and what asks for the first piece of each, in BEIR's layout."""
+    import pyarrow.parquet as pq
+
+    rows = pq.read_table(pairs / "train.parquet").to_pylist()
+    words = [row["positive"].split() for row in rows]
+    pieces = [
+        (place, start)
+        for start in range(0, DOCUMENTS * WORDS, WORDS)
+        for place in range(len(rows))
+        if start < len(words[place])
+    ]
+    corpus = {f"{place}-{start}": " ".join(words[place][start : start + WORDS]) for place, start in pieces[:DOCUMENTS]}
+    queries = {str(place): rows[place]["anchor"] for place in range(QUERIES)}
+    (folder / "qrels").mkdir(parents=True)
+    for name, texts in (("corpus", corpus), ("queries", queries)):
+        lines = [json.dumps({"_id": key, "title": "", "text": text}) + "\n" for key, text in texts.items()]
+        (folder / f"{name}.jsonl").write_text("".join(lines), encoding="utf-8")
+    judged = "".join(f"{query}\t{query}-0\t1\n" for query in queries)
+    (folder / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\n" + judged, encoding="utf-8")
 
 
 def weights_of_minilm() -> str:
