@@ -24,7 +24,7 @@ from typing import Any
 sys.path[:0] = [str(Path(__file__).resolve().parents[1])]
 
 SPACE = (
-    "training.learning_rate=tag(log,interval(0.0003,1))", "training.weight_decay=interval(0,0.1)",
+    "training.learning_rate=tag(log,interval(0.0003,1))", "loss.arguments.scale=tag(log,interval(1,200))",
     "training.scheduler=choice(linear,cosine,constant)", "loss=choice(contrastive,MultipleNegativesSymmetricRankingLoss)",
 )  # fmt: skip
 FIXED = (
@@ -79,7 +79,7 @@ class Repetition:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repetitions", type=int, default=10)
-    parser.add_argument("--trials", type=int, default=30, help="of the random search")
+    parser.add_argument("--trials", type=int, default=40, help="of the random search")
     parser.add_argument(
         "--most", type=int, default=None, help="of the search with pruning; default: four times as many"
     )

@@ -96,7 +96,7 @@ def test_the_plan_shows_space_combinations_sampler_and_pruner(command: Command, 
     assert "1 none training.learning_rate, training.batch_size 2 lora" in text
     assert "lora training.learning_rate, training.batch_size, adapter.rank" in text
     assert "sampler random, seed 12" in text
-    assert "pruner successive_halving min_resource=10 reduction_factor=4" in text
+    assert "pruner successive_halving min_resource=10 reduction_factor=2" in text
     assert "20 in all, none done so far" in text
     assert (
         "left out adapter.rank with adapter=none: adapter.rank: the adapter that was chosen has no such option" in text
