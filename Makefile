@@ -44,7 +44,7 @@ ui: $(READY) ## what MLflow has tracked, in the browser
 	$(VENV)/bin/mlflow ui --backend-store-uri sqlite:///logs/mlflow.db --host 127.0.0.1 --port 5000
 
 test: $(READY) ## all tests
-	$(PYTHON) -m pytest -n logical --maxprocesses 4 --dist loadfile
+	$(PYTHON) -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 servers: $(READY) ## tests of tracking with MLflow servers, and with PostgreSQL where it is installed
 	$(PYTHON) -m pytest -m servers
