@@ -49,19 +49,20 @@ CASES = (
     ),
     Case(
         "texts cut off",
-        "base_model=minilm base_model.max_seq_length=12 dataset.limit=1000 dataset.test_size=200 training.epochs=1",
+        "base_model=minilm base_model.max_seq_length=12 dataset.limit=300 dataset.test_size=100 training.epochs=1",
         "were cut off",
     ),
     Case(
         "few rows, many passes",
-        "base_model=minilm dataset.limit=150 dataset.test_size=200 training.epochs=20 training.learning_rate=2e-4",
+        "base_model=minilm base_model.max_seq_length=32 dataset.limit=64 dataset.test_size=200 training.batch_size=16"
+        " training.epochs=30 training.max_steps=120 training.learning_rate=2e-4",
         "learnt by heart",
     ),
 )
 MASKED = "BERT-TINY"
 SPARSE = Case(
     "sparse vectors too dense",
-    "model=sparse_encoder base_model=path base_model.path=BERT-TINY dataset.limit=1200 training.learning_rate=3e-4",
+    "model=sparse_encoder base_model=path base_model.path=BERT-TINY dataset.limit=600 training.learning_rate=3e-4",
     "active dimensions",
 )
 """Needs weights with a masked-LM head, which the package index has none of."""
