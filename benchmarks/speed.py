@@ -28,7 +28,7 @@ sys.path[:0] = [str(Path(__file__).resolve().parents[1])]
 ROOT = Path(__file__).resolve().parents[1]
 PLAIN = ROOT / "benchmarks" / "plain"
 QUIET = ("tracker=none",)
-STEPS = 30
+STEPS = 20
 """Of the SPLADE training."""
 QUERIES, DOCUMENTS, WORDS = 1_000, 20_000, 40
 """Of the retrieval; words of a document."""
@@ -84,7 +84,7 @@ def cases(minilm: str, masked: str, stsb: Path | None) -> list[Case]:
             "lists",
         ),
         Case(
-            "splade", f"SPLADE (six layers of 384, 30,522 words, 128 tokens): {STEPS} steps of 16 pairs", 0.4, 0.35,
+            "splade", f"SPLADE (30,522 words, 128 tokens): {STEPS} steps of 16 pairs", 0.4, 0.35,
             ("splade.py", masked, str(STEPS)),
             ("model=sparse_encoder", "base_model=path", f"base_model.path={masked}", "dataset=files", files[0],
              "dataset.validation_size=10", "dataset.test_size=10", f"training.max_steps={STEPS}", "training.batch_size=16",
@@ -107,6 +107,7 @@ def main() -> int:
     parser.add_argument("--repetitions", type=int, default=5)
     parser.add_argument("--only", default="", help="names of cases, with commas")
     parser.add_argument("--stsb", type=Path, default=None, help="folder with the CSV files of the STS Benchmark")
+    parser.add_argument("--masked", type=Path, default=None, help="folder of a masked language model, for SPLADE")
     parser.add_argument(
         "--state", type=Path, default=None, help="JSON lines of what was measured; it goes on from there"
     )
@@ -116,9 +117,8 @@ def main() -> int:
     found: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
-        chosen = [
-            one for one in cases(weights_of_minilm(), masked_in(place), said.stsb) if not wanted or one.name in wanted
-        ]
+        masked = str(said.masked.resolve()) if said.masked else masked_in(place)
+        chosen = [one for one in cases(weights_of_minilm(), masked, said.stsb) if not wanted or one.name in wanted]
         data = Data(place, said.stsb and said.stsb.resolve())
         for case in chosen:
             known = [one for one in read(said.state) if one["case"] == case.name]
