@@ -30,7 +30,7 @@ DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     "qmc": {"scramble": True, "warn_independent_sampling": False, "warn_asynchronous_seeding": False},
     "gp": {"warn_independent_sampling": False},
     # Half go on at 10, 20, 40 and 80 %; at 10 % the usual warm-up ends. A third or a quarter from the start loses more of those
-    # that begin slowly, and gives the sampler fewer whole trainings to learn from (docs/search.md has what it saves).
+    # that begin slowly, and gives the sampler fewer whole trainings to learn from.
     "successive_halving": {"min_resource": 10, "reduction_factor": 2},
     "hyperband": {"min_resource": 10, "max_resource": WHOLE, "reduction_factor": 3},
     "percentile": {"percentile": 25.0},
