@@ -86,8 +86,8 @@ def cases(minilm: str, masked: str, stsb: Path | None) -> list[Case]:
         Case(
             "splade", f"SPLADE (30,522 words, 128 tokens): {STEPS} steps of 16 pairs", 0.4, 0.35,
             ("splade.py", masked, str(STEPS)),
-            ("model=sparse_encoder", "base_model=path", f"base_model.path={masked}", "dataset=files", files[0],
-             "dataset.validation_size=10", "dataset.test_size=10", f"training.max_steps={STEPS}", "training.batch_size=16",
+            ("model=sparse_encoder", "base_model=path", f"base_model.path={masked}", "dataset=files", *files,
+                "training.evaluation_rows=10", f"training.max_steps={STEPS}", "training.batch_size=16",
              "training.max_seq_length=128", "training.eval_steps=1.0", "training.learning_rate=2e-5", "evaluator.cost=false"),
             "pairs",
         ),
