@@ -11,7 +11,7 @@ from stbench.cache import Store
 from stbench.config.sentence import ModelType
 from stbench.data.collection import Collection
 from stbench.data.convert import convert
-from stbench.data.rows import each
+from stbench.data.rows import digest
 from stbench.errors import Problem, Refused
 from stbench.evaluation.bm25 import NAME, rankings_of
 from stbench.evaluation.duplicates import per_duplicate
@@ -86,7 +86,7 @@ def build_evaluator(
     evaluator: Recorder = cls(**inputs.arguments, **plan.arguments, **_taken(cls, given))
     _settled(evaluator, plan, precision)
     if plan.asks_teacher:
-        evaluator.content = evaluator.judged = _digest(rows)
+        evaluator.content = evaluator.judged = digest(rows)
     else:
         evaluator.judged = judged_digest(inputs, plan.add_missed)
     evaluator.sample_ids = inputs.ids
@@ -109,16 +109,6 @@ def _converted(plan: EvaluatorPlan, rows: Dataset, split: str, teacher: Teacher 
         else:
             rows = convert(rows, step, plan.classes)
     return rows
-
-
-def _digest(rows: Dataset) -> str:
-    """Content of the rows with the teacher's answers, which depend on what it was shown to train on."""
-    import xxhash
-
-    digest = xxhash.xxh3_128()
-    for row in each(rows):
-        digest.update(repr(list(row.values())).encode("utf-8", "surrogatepass"))
-    return str(digest.hexdigest())
 
 
 def _nothing(plan: EvaluatorPlan, split: str, rows: int) -> Problem:

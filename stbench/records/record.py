@@ -211,8 +211,9 @@ class Recording:
     def _track_end(self, verdict: Verdict, line: str, final: Scores, trained: Trained, aside: Aside) -> None:
         plain = {"verdict.score": verdict.score, "verdict.baseline": verdict.baseline, "verdict.delta": verdict.delta}
         interval = {"verdict.ci95_low": verdict.low, "verdict.ci95_high": verdict.high, "verdict.p": verdict.p}
-        pace = {"training.seconds_to_first_step": trained.seconds_to_first_step}
-        pace |= {"training.rows_per_second": trained.rows_per_second} if trained.rows_per_second else {}
+        # A training that was resumed at its end has neither.
+        paces = {"rows_per_second": trained.rows_per_second, "seconds_to_first_step": trained.seconds_to_first_step}
+        pace = {f"training.{name}": value for name, value in paces.items() if value}
         # A process that was killed may have had no time to hand on what its last checkpoint holds; what stands, stands once.
         for entry in trained.history:
             self._log(entry, entry["step"])
